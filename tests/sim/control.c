@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters per method, the control resource and the access log. */
+#include "control.h"
+
+#include "value.h"
+
+#include <string.h>
+
+typedef struct {
+  guint64 count, bytes_in, bytes_out;
+} Counter;
+
+struct Control {
+  GMutex lock;
+  GHashTable *methods; /* interned name -> Counter */
+};
+
+Control *control_new(void)
+{
+  Control *control = g_new0(Control, 1);
+  g_mutex_init(&control->lock);
+  control->methods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+  return control;
+}
+
+void control_free(Control *control)
+{
+  g_hash_table_unref(control->methods);
+  g_mutex_clear(&control->lock);
+  g_free(control);
+}
+
+static char *requests_text(Control *control)
+{
+  GString *out = g_string_new(NULL);
+  g_mutex_lock(&control->lock);
+  g_autoptr(GList) names = g_hash_table_get_keys(control->methods);
+  names = g_list_sort(names, (GCompareFunc)strcmp);
+  for (const GList *at = names; at; at = at->next) {
+    const Counter *counter = g_hash_table_lookup(control->methods, at->data);
+    g_string_append_printf(
+        out, "%s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
+        (const char *)at->data, counter->count, counter->bytes_in, counter->bytes_out);
+  }
+  g_mutex_unlock(&control->lock);
+  return g_string_free(out, FALSE);
+}
+
+gboolean control_handle(Control *control, Sim *sim, const Request *request, Reply *reply)
+{
+  if (!g_str_has_prefix(request->path, "/.sim/")) {
+    return FALSE;
+  }
+  const char *what = request->path + strlen("/.sim/");
+  g_autofree char *text = NULL;
+  if (strcmp(what, "mutations") == 0) {
+    text = model_mutations(sim->model);
+  } else if (strcmp(what, "requests") == 0) {
+    text = requests_text(control);
+  } else if (strcmp(what, "submissions") == 0) {
+    text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", model_submissions(sim->model));
+  } else if (strcmp(what, "reset") == 0 && strcmp(request->method, "POST") == 0) {
+    model_reset_record(sim->model);
+    g_mutex_lock(&control->lock);
+    g_hash_table_remove_all(control->methods);
+    g_mutex_unlock(&control->lock);
+    text = g_strdup("");
+  }
+  reply_text(reply, text ? 200 : 404, "text/plain; charset=utf-8", text ? text : "");
+  return TRUE;
+}
+
+void control_count(Control *control, Sim *sim, const Request *request, int status, guint64 bytes_in,
+                   guint64 bytes_out)
+{
+  g_mutex_lock(&control->lock);
+  Counter *counter = g_hash_table_lookup(control->methods, request->method);
+  if (!counter) {
+    counter = g_new0(Counter, 1);
+    g_hash_table_insert(control->methods, (gpointer)request->method, counter);
+  }
+  counter->count++;
+  counter->bytes_in += bytes_in;
+  counter->bytes_out += bytes_out;
+  g_mutex_unlock(&control->lock);
+  if (sim->access_log) {
+    g_autoptr(GString) now = g_string_new(NULL);
+    value_append_iso(now, g_get_real_time() / 1000);
+    fprintf(sim->access_log, "%s %s %s %d %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", now->str,
+            request->method, request->path, status, bytes_in, bytes_out);
+    fflush(sim->access_log);
+  }
+}
