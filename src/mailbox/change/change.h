@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share: whether a change whose answer was lost got through. */
+#pragma once
+
+#include "mailbox/private.h"
+#include "store/store_write.h"
+
+/*
+ * TRUE when the server's item REF has the same bytes as the SIZE bytes of FD, or, where the server
+ * re-writes what it is given, the same Message-ID. Reads the item back: only for answers that were
+ * lost.
+ */
+gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, int fd,
+                    gint64 size);
+
+/* The reference NAME's item would have: FOLDER's path and the id the server said. */
+gboolean ref_below(Mailbox *mailbox, gint64 folder, const Entry *entry, StoreRef *out,
+                   GError **error);
