@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of fs/ share: the mount, one request under way, the operations by name.
+ *
+ * Node ids: (version << 40) | ino, so an inode of the kernel is one version of one file, its pages
+ * never go stale, and nothing here has to remember what the kernel knows (forget does nothing).
+ * Versions wrap at 24 bits: the mailbox is handed what was packed.
+ */
+#pragma once
+
+#define FUSE_USE_VERSION 314
+#include "fs/fs.h"
+
+#include <fuse_lowlevel.h>
+
+/* The largest READ and WRITE; the kernel may settle for less. */
+#define MAX_TRANSFER (1024u * 1024u)
+
+struct Fs {
+  Mailbox *mailbox;
+  struct fuse_session *session;
+  char *path;
+  gboolean mounted;
+  uid_t uid;
+  gid_t gid;
+  mode_t file_mode, folder_mode; /* with the umask and -o ro taken off */
+  Cancel *ending;                /* set when the mount ends: every request's token follows it */
+  GMutex lock;
+  GHashTable *files;       /* lock: File that the kernel holds open */
+  GHashTable *attrs_until; /* lock: folder ino -> gint64 monotonic us, see op_dir.c */
+  guint64 init_unique;     /* kernel.c: the INIT request under way; before any thread */
+  guint32 init_offered;
+  gint over; /* atomic: the loop has returned */
+};
+
+/* One request, from the kernel's question to the one answer; on the worker's stack. */
+typedef struct {
+  Fs *fs;
+  fuse_req_t req; /* NULL once answered */
+  const char *what;
+  Caller caller;
+  gulong ending_id;
+  GError *error; /* set by the mailbox; answered and freed by call_end() */
+} Call;
+
+/* intr.c: starts a call whose token is set by an interrupt and by the end of the mount. */
+void call_begin(Call *call, fuse_req_t req, const char *what);
+/* intr.c: lets go of the token. Before each answer: an answer frees the request. */
+void call_settle(Call *call);
+/* reply.c: answers call->error (EIO when there is none) unless the call was answered. */
+void call_end(Call *call);
+
+/* reply.c: the one answer of a call. */
+void reply_done(Call *call);
+void reply_errno(Call *call, int errnum);
+void reply_entry(Call *call, const Attr *attr);
+void reply_attr(Call *call, const Attr *attr);
+/* FALSE: the caller is gone and will never release what it would have opened. */
+gboolean reply_open(Call *call, const struct fuse_file_info *info);
+gboolean reply_create(Call *call, const Attr *attr, const struct fuse_file_info *info);
+void reply_bytes(Call *call, const void *bytes, gsize len);
+void reply_written(Call *call, gsize len);
+void reply_fd(Call *call, int fd, gint64 offset, gsize len);
+
+/* reply.c: how ATTR looks to the kernel. */
+void entry_fill(const Fs *fs, const Attr *attr, struct fuse_entry_param *out);
+
+fuse_ino_t node_pack(NodeId id);
+NodeId node_unpack(fuse_ino_t node);
+
+/* op_file.c: what is still open when the mount ends. */
+void files_release_all(Fs *fs);
+
+/* kernel.c: hooks between libfuse and /dev/fuse; 0 or -errno. */
+int kernel_hook(Fs *fs);
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info);
+void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *to, int what,
+                struct fuse_file_info *info);
+void op_statfs(fuse_req_t req, fuse_ino_t node);
+void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info);
+void op_readdir(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+                struct fuse_file_info *info);
+void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+                    struct fuse_file_info *info);
+void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info);
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+               struct fuse_file_info *info);
+void op_read(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset,
+             struct fuse_file_info *info);
+void op_write(fuse_req_t req, fuse_ino_t node, const char *bytes, size_t size, off_t offset,
+              struct fuse_file_info *info);
+void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info);
+void op_fsync(fuse_req_t req, fuse_ino_t node, int datasync, struct fuse_file_info *info);
+void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info);
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device);
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode);
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name);
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+               const char *new_name, unsigned flags);
+void op_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name);
+void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t new_parent, const char *new_name);
