@@ -153,7 +153,8 @@ static gint64 tend(Engine *engine)
   gint64 now = g_get_monotonic_time(), next = now + IDLE_US;
   for (guint i = 0; i < engine->running->len;) {
     Transfer *transfer = engine->running->pdata[i];
-    transfer_publish(transfer);
+    if (transfer_publish(transfer))
+      next = now;
     if (!is_late(engine, transfer, now, &next))
       i++; /* else the last one has taken its place */
   }

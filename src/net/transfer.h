@@ -59,8 +59,12 @@ gboolean transfer_is_stopped(Transfer *transfer);
 CURL *transfer_begin(Transfer *transfer);
 CURL *transfer_easy(const Transfer *transfer);
 
-/* Shows the caller what has arrived, once per round; stops reading when the buffer is full. */
-void transfer_publish(Transfer *transfer);
+/*
+ * Once per round: shows the caller what has arrived, as soon as it is a batch or nothing more came
+ * in this round; stops reading when the buffer is full. TRUE when something is held back for the
+ * batch, so that the next round must follow at once.
+ */
+gboolean transfer_publish(Transfer *transfer);
 
 /* Reads on when the caller has made room. */
 void transfer_resume(Transfer *transfer);

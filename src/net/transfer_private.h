@@ -22,15 +22,16 @@ struct Transfer {
   CURL *easy;
   struct curl_slist *headers;
   char curl_text[CURL_ERROR_SIZE];
-  goffset upload_at;   /* of the body, so far handed to libcurl */
-  goffset upload_seen; /* of the body, sent when last looked */
-  guint issued;        /* so often put on the wire */
-  gboolean answered;   /* a byte of an answer has come */
-  gboolean head_done;  /* the response's head is whole and no longer this thread's */
-  gint64 length;       /* of the answer's body, -1 unknown */
-  gint64 progress_at;  /* when a byte last moved (monotonic microseconds) */
-  guint64 filled;      /* bytes ever written to the ring */
-  guint64 taken_seen;  /* `taken` when last looked: at most as large */
+  goffset upload_at;     /* of the body, so far handed to libcurl */
+  goffset upload_seen;   /* of the body, sent when last looked */
+  guint issued;          /* so often put on the wire */
+  gboolean answered;     /* a byte of an answer has come */
+  gboolean head_done;    /* the response's head is whole and no longer this thread's */
+  gint64 length;         /* of the answer's body, -1 unknown */
+  gint64 progress_at;    /* when a byte last moved (monotonic microseconds) */
+  guint64 filled;        /* bytes ever written to the ring */
+  guint64 filled_before; /* `filled` a round ago */
+  guint64 taken_seen;    /* `taken` when last looked: at most as large */
 
   /* made by the net thread before `shown` first moves, then constant */
   guint8 *ring;
