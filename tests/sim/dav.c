@@ -38,19 +38,39 @@ static void common_headers(const Sim *sim, Reply *reply)
   reply_header(reply, "MS-WebStorage", owa2007 ? "08.01.10240" : "6.5.7226");
 }
 
-/* Whether this user may touch the mailbox that a path names. */
-static gboolean permitted(const Sim *sim, const Request *request)
+/* URLs that this server refuses although something is there (quirks 5 and 6). */
+static gboolean hidden_url(const Sim *sim, const Request *request, const Target *target)
 {
-  if (!request->user) {
-    return TRUE;
+  gboolean item = target->kind == TARGET_NODE && !target->node->folder;
+  gboolean plus =
+      strchr(request->path, '+') || strstr(request->path, "%2B") || strstr(request->path, "%2b");
+  if (target->permanent) {
+    return FALSE;
+  }
+  return (item && sim_switch(sim, SWITCH_HREF_404)) ||
+         (plus && ((item && sim_switch(sim, SWITCH_PLUS_404)) ||
+                   (target->kind == TARGET_NEW && sim_switch(sim, SWITCH_PLUS_404) > 1)));
+}
+
+/* 0, or why the path of a request is refused whatever the method. */
+static int path_refused(const Sim *sim, const Request *request)
+{
+  const char *destination = request_header(request, "destination");
+  if (url_too_long(request->path) || (destination && url_too_long(destination))) {
+    return 414;
   }
   model_read(sim->model);
   g_auto(Target) target;
   url_resolve(sim, request->path, &target);
-  gboolean ok = !target.mailbox || !target.mailbox->user ||
-                g_ascii_strcasecmp(target.mailbox->user, request->user) == 0;
+  int status = 0;
+  if (request->user && target.mailbox && target.mailbox->user &&
+      g_ascii_strcasecmp(target.mailbox->user, request->user) != 0) {
+    status = sim_switch(sim, SWITCH_FORBIDDEN_440) ? 440 : 401; /* quirks 15 and 18 */
+  } else if (hidden_url(sim, request, &target)) {
+    status = 404;
+  }
   model_read_done(sim->model);
-  return ok;
+  return status;
 }
 
 typedef void (*Method)(Sim *sim, const Request *request, Reply *reply);
@@ -71,6 +91,7 @@ void dav_handle(Sim *sim, const Request *request, Reply *reply)
                  {"COPY", dav_move, FALSE},
                  {"PROPPATCH", dav_proppatch, FALSE},
                  {"OPTIONS", dav_options, FALSE},
+                 {"POST", dav_post, TRUE},
                  {"SEARCH", dav_search, TRUE},
                  {"BPROPFIND", dav_batch, TRUE},
                  {"BPROPPATCH", dav_batch, TRUE},
@@ -82,8 +103,10 @@ void dav_handle(Sim *sim, const Request *request, Reply *reply)
     reply_text(reply, 401, NULL, "<html><body>Unauthorized</body></html>");
     return;
   }
-  if (!permitted(sim, request)) {
-    reply_text(reply, 401, NULL, "<html><body>Access denied</body></html>"); /* quirk 18 */
+  int refused = path_refused(sim, request);
+  if (refused) {
+    reply_text(reply, refused, NULL, "<html><body>Refused</body></html>");
+    reply->close = refused == 440;
     return;
   }
   if (sim_exchange(sim) && owa_page(sim, request, reply)) {
@@ -138,29 +161,56 @@ static gboolean token_holds(const Sim *sim, const char *token, gsize len, const 
 }
 
 /* RFC 4918 10.4: lists in parentheses, one of which must hold entirely. */
+static gboolean list_holds(const Sim *sim, const char *p, const Node *node)
+{
+  gboolean negate = FALSE;
+  while (*p && *p != ')') {
+    if (g_ascii_strncasecmp(p, "Not", 3) == 0) {
+      negate = TRUE;
+      p += 3;
+    } else if (*p == '<' || *p == '[') {
+      const char *end = strchr(p, *p == '<' ? '>' : ']');
+      if (!end || token_holds(sim, p + 1, (gsize)(end - p - 1), node) == negate) {
+        return FALSE;
+      }
+      negate = FALSE;
+      p = end + 1;
+    } else {
+      p++;
+    }
+  }
+  return *p == ')';
+}
+
+/* The node a list's tag names: <url> before the parenthesis. */
+static const Node *tagged(const Sim *sim, const char *url, gsize len)
+{
+  g_autofree char *text = g_strndup(url, len);
+  g_auto(Target) target;
+  url_resolve(sim, text, &target);
+  return target.kind == TARGET_NODE ? target.node : NULL;
+}
+
 static gboolean if_holds(const Sim *sim, const char *text, const Node *node)
 {
-  for (const char *open = strchr(text, '('); open; open = strchr(open + 1, '(')) {
-    gboolean all = TRUE, negate = FALSE;
-    for (const char *p = open + 1; *p && *p != ')';) {
-      if (g_ascii_strncasecmp(p, "Not", 3) == 0) {
-        negate = TRUE;
-        p += 3;
-      } else if (*p == '<' || *p == '[') {
-        const char *end = strchr(p, *p == '<' ? '>' : ']');
-        if (!end) {
-          return FALSE;
-        }
-        all = all && token_holds(sim, p + 1, (gsize)(end - p - 1), node) != negate;
-        negate = FALSE;
-        p = end + 1;
-      } else {
-        p++;
+  while (*text) {
+    if (*text == '(') {
+      if (list_holds(sim, text + 1, node)) {
+        return TRUE;
       }
+      text = strchr(text, ')');
+      if (!text) {
+        return FALSE;
+      }
+    } else if (*text == '<') {
+      const char *end = strchr(text, '>');
+      if (!end) {
+        return FALSE;
+      }
+      node = tagged(sim, text + 1, (gsize)(end - text - 1));
+      text = end;
     }
-    if (all) {
-      return TRUE;
-    }
+    text++;
   }
   return FALSE;
 }
@@ -204,10 +254,10 @@ void dav_reply_ids(const Sim *sim, const Request *request, const Node *node, Rep
   prop_append_resource_tag(node, text);
   reply_headerf(reply, "ResourceTag", "<%s>", text->str);
   if (node->folder && node->parent && !sim_switch(sim, SWITCH_NO_PERMANENT)) {
-    g_autoptr(GString) origin = g_string_new(NULL);
-    request_append_origin(sim, request, origin);
+    g_auto(UrlBase) base;
+    url_base_init(&base, sim, request);
     g_string_truncate(text, 0);
-    url_append_permanent(sim, origin->str, node, text);
+    url_append_permanent(sim, &base, node, text);
     reply_header(reply, "MS-Exchange-Permanent-URL", text->str);
   }
 }

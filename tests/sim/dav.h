@@ -14,6 +14,8 @@ void dav_proppatch(Sim *sim, const Request *request, Reply *reply);
 void dav_search(Sim *sim, const Request *request, Reply *reply);
 void dav_get(Sim *sim, const Request *request, Reply *reply);
 void dav_put(Sim *sim, const Request *request, Reply *reply);
+/* To a folder: a draft for ever, under a name of the server's choice (section 5.7). */
+void dav_post(Sim *sim, const Request *request, Reply *reply);
 void dav_delete(Sim *sim, const Request *request, Reply *reply);
 void dav_mkcol(Sim *sim, const Request *request, Reply *reply);
 /* MOVE and COPY. */
@@ -29,6 +31,11 @@ int dav_precondition(const Sim *sim, const Request *request, const Node *node);
  * when nothing was changed. created: the node is new. Write lock held. */
 gboolean dav_apply(Sim *sim, Node *node, const GArray *ops, gboolean created, int *statuses);
 
+/* The 207 that tells statuses of dav_apply; created: the response says 201 before them. A lock is
+ * held. */
+void dav_answer_ops(Sim *sim, const Request *request, const Node *node, const GArray *ops,
+                    const int *statuses, gboolean created, Reply *reply);
+
 /* One MOVE or COPY. The status; 201 and 204 leave the new node in *ret. Write lock held. */
 typedef struct {
   gboolean copy, overwrite, allow_rename;
@@ -41,6 +48,9 @@ int dav_delete_one(Sim *sim, Node *node);
 /* Repl-UID, ResourceTag, Location … of what a write left. A lock is held. */
 void dav_reply_ids(const Sim *sim, const Request *request, const Node *node, Reply *reply);
 
+/* Location: the URL of node. A lock is held. */
+void dav_reply_location(const Sim *sim, const Request *request, const Node *node, Reply *reply);
+
 /* Drops cached SEARCH results (at exit). */
 void dav_views_free(Views *views);
-Views *dav_views_new(void);
+Views *dav_views_new(const Sim *sim);

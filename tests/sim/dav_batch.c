@@ -78,7 +78,7 @@ typedef struct {
 
 static void answer_failure(Batch *batch, const char *path, int status)
 {
-  g_autofree char *href = g_strconcat(batch->context->origin, path, NULL);
+  g_autofree char *href = g_strconcat(batch->context->base.origin, path, NULL);
   answer_open(batch->answer, href);
   answer_status(batch->answer, status);
   answer_close(batch->answer);
@@ -93,7 +93,7 @@ static void patch_one(Batch *batch, const char *path, Node *node)
   if (done && request_header_is(batch->request, "brief", "t")) {
     return;
   }
-  g_autofree char *href = g_strconcat(batch->context->origin, path, NULL);
+  g_autofree char *href = g_strconcat(batch->context->base.origin, path, NULL);
   answer_open(batch->answer, href);
   for (gsize i = 0; i < G_N_ELEMENTS(groups); i++) {
     answer_propstat(batch->answer, batch->columns, statuses, groups[i]);
@@ -117,12 +117,12 @@ static void move_one(Batch *batch, const BatchTarget *target, const char *path, 
   if (moved && strcmp(moved->name, to.name) == 0) {
     return; /* quirk 40 */
   }
-  g_autofree char *href = g_strconcat(batch->context->origin, path, NULL);
+  g_autofree char *href = g_strconcat(batch->context->base.origin, path, NULL);
   answer_open(batch->answer, href);
   answer_status(batch->answer, status);
   if (moved) {
     g_autoptr(GString) url = g_string_new(NULL);
-    url_append_href(batch->sim, batch->context->origin, moved, url);
+    url_append_href(batch->sim, &batch->context->base, moved, url);
     answer_element(batch->answer, "location", url->str);
   }
   answer_close(batch->answer);

@@ -3,6 +3,7 @@
 #include "dav.h"
 #include "mime.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 /* A message made of properties alone has no bytes of its own: headers and text are put together. */
@@ -79,6 +80,28 @@ static void apply_range(const Request *request, const char *etag, Reply *reply)
                 reply->offset, reply->offset + reply->length - 1, size);
 }
 
+/* Exchange compresses when asked. What is in a file stays as it is. */
+static void compress(const Request *request, Reply *reply)
+{
+  const char *accept = request_header(request, "accept-encoding");
+  if (!accept || !strstr(accept, "gzip") || !reply->body || body_fd(reply->body) >= 0) {
+    return;
+  }
+  g_autoptr(GBytes) bytes = body_bytes(reply->body);
+  g_autoptr(GZlibCompressor) gzip = g_zlib_compressor_new(G_ZLIB_COMPRESSOR_FORMAT_GZIP, 6);
+  gsize room = g_bytes_get_size(bytes) * 2 + 1024, read, written;
+  g_autofree char *out = g_malloc(room);
+  if (g_converter_convert(G_CONVERTER(gzip), g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes),
+                          out, room, G_CONVERTER_INPUT_AT_END, &read, &written,
+                          NULL) == G_CONVERTER_FINISHED) {
+    g_autoptr(GBytes) packed = g_bytes_new(out, written);
+    body_unref(reply->body);
+    reply->body = body_new_bytes(packed);
+    reply->length = written;
+    reply_header(reply, "Content-Encoding", "gzip");
+  }
+}
+
 static void send_item(Sim *sim, const Request *request, const Node *node, Reply *reply)
 {
   g_auto(PropContext) context;
@@ -101,21 +124,10 @@ static void send_item(Sim *sim, const Request *request, const Node *node, Reply 
     g_string_truncate(text, 0);
     prop_append_resource_tag(node, text);
     reply_headerf(reply, "ResourceTag", "<%s>", text->str);
+    compress(request, reply);
   } else {
     apply_range(request, etag->str, reply);
   }
-}
-
-/* URLs that this server refuses though the item is there (quirks 5 and 6). */
-static gboolean refused_url(const Sim *sim, const Request *request, const Target *target)
-{
-  if (target->permanent) {
-    return FALSE;
-  }
-  return (sim_switch(sim, SWITCH_PLUS_404) &&
-          (strchr(request->path, '+') || strstr(request->path, "%2B") ||
-           strstr(request->path, "%2b"))) ||
-         (sim_switch(sim, SWITCH_HREF_404) && target->kind == TARGET_NODE && !target->node->folder);
 }
 
 void dav_get(Sim *sim, const Request *request, Reply *reply)
@@ -124,8 +136,7 @@ void dav_get(Sim *sim, const Request *request, Reply *reply)
   g_auto(Target) target;
   url_resolve(sim, request->path, &target);
   int bad = 0;
-  if (target.kind != TARGET_NODE || refused_url(sim, request, &target) ||
-      (target.slash && !target.node->folder)) {
+  if (target.kind != TARGET_NODE || (target.slash && !target.node->folder)) {
     reply_status(reply, 404);
   } else if ((bad = dav_precondition(sim, request, target.node)) != 0) {
     reply_status(reply, bad);
@@ -170,9 +181,6 @@ static int put_refused(const Sim *sim, const Request *request, const Target *tar
   if ((target->kind != TARGET_NODE && target->kind != TARGET_NEW) || !target->parent) {
     return 409;
   }
-  if (refused_url(sim, request, target) && target->kind == TARGET_NEW) {
-    return 404;
-  }
   if (!target->parent->folder || (target->slash && target->kind == TARGET_NEW)) {
     return 409;
   }
@@ -181,6 +189,21 @@ static int put_refused(const Sim *sim, const Request *request, const Target *tar
   }
   int bad = dav_precondition(sim, request, target->kind == TARGET_NODE ? target->node : NULL);
   return bad ? bad : over_quota(sim, request, target->node);
+}
+
+static void fill(Sim *sim, Node *node, Body *body, gboolean message, gboolean created,
+                 const char *type)
+{
+  node->document = !message;
+  if (!message && created) {
+    node->message_class = g_intern_static_string("IPM.Document");
+    node->content_class = g_intern_static_string("urn:content-classes:document");
+    model_set_read(sim->model, node, TRUE);
+  }
+  model_put(sim->model, node, body, type ? type : "application/octet-stream");
+  if (message) {
+    mime_describe(sim->model, node, FALSE);
+  }
 }
 
 void dav_put(Sim *sim, const Request *request, Reply *reply)
@@ -202,26 +225,56 @@ void dav_put(Sim *sim, const Request *request, Reply *reply)
   } else {
     gboolean created = target.kind == TARGET_NEW;
     Node *node = created ? model_make_item(sim->model, target.parent, target.name) : target.node;
-    node->document = !message;
-    if (!message && created) {
-      node->message_class = g_intern_static_string("IPM.Document");
-      node->content_class = g_intern_static_string("urn:content-classes:document");
-      node->read = TRUE;
-    }
-    model_put(sim->model, node, body, type ? type : "application/octet-stream");
-    if (message) {
-      mime_describe(sim->model, node, FALSE);
-    }
+    fill(sim, node, body, message, created, type);
     dav_reply_ids(sim, request, node, reply);
     reply_status(reply, created ? 201 : sim_exchange(sim) ? 200 : 204);
     if (created) {
-      g_autoptr(GString) url = g_string_new(NULL);
-      request_append_origin(sim, request, url);
-      g_autofree char *origin = g_strdup(url->str);
-      g_string_truncate(url, 0);
-      url_append_href(sim, origin, node, url);
-      reply_header(reply, "Location", url->str);
+      dav_reply_location(sim, request, node, reply);
     }
+  }
+  model_write_done(sim->model);
+}
+
+/* A name for a message that came without one: its subject (section 2.1). */
+static char *name_from_subject(Sim *sim, const Node *folder, const Node *item)
+{
+  const Value *subject =
+      item->props ? g_hash_table_lookup(item->props, g_intern_static_string(NS_HTTPMAIL "subject"))
+                  : NULL;
+  g_autofree char *stem = g_utf8_substring(subject ? subject->s : "", 0,
+                                           subject ? MIN(g_utf8_strlen(subject->s, -1), 200) : 0);
+  for (char *p = stem; *p; p++) {
+    *p = (guchar)*p < 0x20 ? ' ' : *p;
+  }
+  g_autofree char *wanted = g_strconcat(*g_strstrip(stem) ? stem : "No Subject", ".EML", NULL);
+  return model_free_name(sim->model, folder, wanted);
+}
+
+void dav_post(Sim *sim, const Request *request, Reply *reply)
+{
+  const char *type = request_header(request, "content-type");
+  if (!type || g_ascii_strncasecmp(type, "message/rfc822", 14) != 0) {
+    reply_status(reply, 501); /* commands of the web client */
+    return;
+  }
+  g_autoptr(Body) body = mime_rewrite(request->body);
+  model_write(sim->model);
+  g_auto(Target) target;
+  url_resolve(sim, request->path, &target);
+  if (target.kind != TARGET_NODE || !target.node->folder) {
+    reply_status(reply, target.kind == TARGET_NODE ? 405 : 404);
+  } else {
+    g_autofree char *first = model_free_name(sim->model, target.node, "No Subject.EML");
+    Node *node = model_make_item(sim->model, target.node, first);
+    fill(sim, node, body, TRUE, TRUE, type);
+    node->unsent = TRUE; /* quirk 30 */
+    g_autofree char *name = name_from_subject(sim, target.node, node);
+    if (strcmp(name, first) != 0 && node->props) {
+      model_move(sim->model, node, target.node, name);
+    }
+    dav_reply_ids(sim, request, node, reply);
+    dav_reply_location(sim, request, node, reply);
+    reply_status(reply, 201);
   }
   model_write_done(sim->model);
 }

@@ -46,8 +46,8 @@ gboolean dav_apply(Sim *sim, Node *node, const GArray *ops, gboolean created, in
   return TRUE;
 }
 
-static void answer_ops(Sim *sim, const Request *request, const Node *node, const GArray *ops,
-                       const int *statuses, gboolean created, Reply *reply)
+void dav_answer_ops(Sim *sim, const Request *request, const Node *node, const GArray *ops,
+                    const int *statuses, gboolean created, Reply *reply)
 {
   static const int groups[] = {200, 403, 409, 424};
   g_autoptr(GArray) columns = g_array_new(FALSE, FALSE, sizeof(Column));
@@ -110,7 +110,7 @@ void dav_proppatch(Sim *sim, const Request *request, Reply *reply)
     if (done && !created && request_header_is(request, "brief", "t")) {
       reply_status(reply, 200);
     } else {
-      answer_ops(sim, request, node, query.ops, statuses, created, reply);
+      dav_answer_ops(sim, request, node, query.ops, statuses, created, reply);
     }
   }
   model_write_done(sim->model);

@@ -6,12 +6,12 @@
 
 #include <string.h>
 
-static void reply_location(const Sim *sim, const Request *request, const Node *node, Reply *reply)
+void dav_reply_location(const Sim *sim, const Request *request, const Node *node, Reply *reply)
 {
-  g_autoptr(GString) origin = g_string_new(NULL);
+  g_auto(UrlBase) base;
   g_autoptr(GString) url = g_string_new(NULL);
-  request_append_origin(sim, request, origin);
-  url_append_href(sim, origin->str, node, url);
+  url_base_init(&base, sim, request);
+  url_append_href(sim, &base, node, url);
   reply_header(reply, "Location", url->str);
 }
 
@@ -66,16 +66,10 @@ void dav_mkcol(Sim *sim, const Request *request, Reply *reply)
     g_autofree int *statuses = g_new0(int, query.ops->len + 1);
     dav_apply(sim, node, query.ops, TRUE, statuses);
     dav_reply_ids(sim, request, node, reply);
-    reply_location(sim, request, node, reply);
+    dav_reply_location(sim, request, node, reply);
     reply_status(reply, 201);
-    if (query.root) { /* with properties the answer is a document whose response says 201 */
-      g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(Column));
-      Answer *answer = answer_new(sim, none);
-      answer_open(answer, reply->headers->pdata[reply->headers->len - 1]);
-      answer_status(answer, 201);
-      answer_close(answer);
-      reply_multistatus(reply, answer_finish(answer));
-      reply_header(reply, "Content-Type", "text/xml");
+    if (query.root) { /* with properties the answer is that of a PROPPATCH which creates */
+      dav_answer_ops(sim, request, node, query.ops, statuses, TRUE, reply);
     }
   }
   model_write_done(sim->model);
@@ -123,6 +117,11 @@ int dav_move_one(Sim *sim, Node *node, const Target *to, MoveHow how, Node **ret
   }
   if (node->folder && node->folder->role != ROLE_NONE && !how.copy && to->parent != node->parent) {
     return 403;
+  }
+  gint64 quota = sim_switch(sim, SWITCH_QUOTA);
+  if (how.copy && quota && node->body &&
+      model_bytes(model) + body_size(node->body) > (guint64)quota) {
+    return 507;
   }
   g_autofree char *name = g_strdup(to->name);
   gboolean replaced = FALSE;
@@ -180,7 +179,7 @@ void dav_move(Sim *sim, const Request *request, Reply *reply)
   }
   reply_status(reply, status);
   if (node) {
-    reply_location(sim, request, node, reply);
+    dav_reply_location(sim, request, node, reply);
     if (!sim_exchange(sim) || node->folder) {
       dav_reply_ids(sim, request, node, reply);
     }

@@ -101,30 +101,59 @@ void url_append_stored(const char *name, GString *out)
   }
 }
 
-static void append_path(const Sim *sim, const Node *node, GString *out)
+void url_base_init(UrlBase *base, const Sim *sim, const Request *request)
 {
-  if (node->parent) {
-    append_path(sim, node->parent, out);
-  } else if (node->folder->role == ROLE_HIDDEN_ROOT) {
-    append_path(sim, node->folder->mailbox->root, out);
-  } else {
-    g_string_append(out, node->folder->mailbox->user ? "/exchange/" : "/");
+  GString *origin = g_string_new(NULL);
+  request_append_origin(sim, request, origin);
+  *base = (UrlBase){.origin = g_string_free(origin, FALSE)};
+  if (g_ascii_strncasecmp(request->path, "/exchange/", 10) == 0) {
+    g_autofree char *segment = g_strndup(request->path + 10, strcspn(request->path + 10, "/"));
+    base->mailbox = url_segment_name(sim, segment);
   }
-  url_append_segment(sim, node->name, out);
+}
+
+void url_base_clear(UrlBase *base)
+{
+  g_clear_pointer(&base->origin, g_free);
+  g_clear_pointer(&base->mailbox, g_free);
+}
+
+/* Whether a decoded segment means this user: the alias, or an address that begins with it. */
+static gboolean names_user(const char *segment, const char *user)
+{
+  gsize len = strlen(user);
+  return segment && g_ascii_strncasecmp(segment, user, len) == 0 &&
+         (segment[len] == '\0' || segment[len] == '@');
+}
+
+static void append_path(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
+{
+  const char *name = node->name;
+  if (node->parent) {
+    append_path(sim, base, node->parent, out);
+  } else if (node->folder->role == ROLE_HIDDEN_ROOT) {
+    append_path(sim, base, node->folder->mailbox->root, out);
+  } else if (node->folder->mailbox->user) {
+    g_string_append(out, "/exchange/");
+    name = names_user(base->mailbox, node->folder->mailbox->user) ? base->mailbox : name;
+  } else {
+    g_string_append_c(out, '/');
+  }
+  url_append_segment(sim, name, out);
   if (node->folder) {
     g_string_append_c(out, '/');
   }
 }
 
-void url_append_href(const Sim *sim, const char *origin, const Node *node, GString *out)
+void url_append_href(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
 {
-  g_string_append(out, origin);
-  append_path(sim, node, out);
+  g_string_append(out, base->origin);
+  append_path(sim, base, node, out);
 }
 
-void url_append_permanent(const Sim *sim, const char *origin, const Node *node, GString *out)
+void url_append_permanent(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
 {
-  url_append_href(sim, origin, model_mailbox_of(node)->root, out);
+  url_append_href(sim, base, model_mailbox_of(node)->root, out);
   g_string_append(out, FLAT "/");
   const Node *folder = node->folder ? node : node->parent;
   g_string_append_printf(out, STORE_GUID "-%" G_GINT64_MODIFIER "x", folder->mid);
@@ -133,10 +162,11 @@ void url_append_permanent(const Sim *sim, const char *origin, const Node *node, 
   }
 }
 
-void url_append_submission(const char *origin, const Mailbox *mailbox, GString *out)
+void url_append_submission(const Sim *sim, const UrlBase *base, const Mailbox *mailbox,
+                           GString *out)
 {
-  g_string_append_printf(out, "%s/exchange/%s/%%23%%23DavMailSubmissionURI%%23%%23/", origin,
-                         mailbox->user);
+  url_append_href(sim, base, mailbox->root, out);
+  g_string_append(out, "%23%23DavMailSubmissionURI%23%23/");
 }
 
 /* "guid-hex" to the node, if it is of this mailbox. */
@@ -152,7 +182,8 @@ static Node *flat_part(const Sim *sim, const Mailbox *mailbox, const char *text)
 
 static void resolve_flat(const Sim *sim, char **parts, guint count, Target *target)
 {
-  if (sim_switch(sim, SWITCH_NO_PERMANENT) || count < 1 || count > 2) {
+  if (sim_switch(sim, SWITCH_NO_PERMANENT) || sim_switch(sim, SWITCH_PERMANENT_404) || count < 1 ||
+      count > 2) {
     return;
   }
   Node *node = flat_part(sim, target->mailbox, parts[0]);
@@ -251,6 +282,18 @@ void url_resolve(const Sim *sim, const char *path, Target *target)
   } else {
     walk(sim, target->mailbox->root, parts + used, count - used, target);
   }
+}
+
+gboolean url_too_long(const char *path)
+{
+  g_auto(GStrv) parts = g_strsplit(path, "/", -1);
+  for (guint i = 0; parts[i]; i++) {
+    g_autofree char *name = strlen(parts[i]) > URL_NAME_MAX ? url_decode(parts[i]) : NULL;
+    if (name && g_utf8_validate(name, -1, NULL) && g_utf8_strlen(name, -1) > URL_NAME_MAX) {
+      return TRUE;
+    }
+  }
+  return FALSE;
 }
 
 void target_clear(Target *target)

@@ -14,12 +14,24 @@ void url_append_segment(const Sim *sim, const char *name, GString *out);
 /* PR_URL_COMP_NAME as stored (section 2.4). Appends. */
 void url_append_stored(const char *name, GString *out);
 
+/* What the URLs of an answer begin with. A mailbox is spelled as in the request: who asked for
+ * /exchange/alice@contoso.com/ (DavMail, of a 2007 server) knows its own by that. */
+typedef struct {
+  char *origin;
+  char *mailbox; /* decoded, or NULL */
+} UrlBase;
+
+void url_base_init(UrlBase *base, const Sim *sim, const Request *request);
+void url_base_clear(UrlBase *base);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(UrlBase, url_base_clear)
+
 /* The absolute URL of a node; a folder's ends in '/'. Appends. */
-void url_append_href(const Sim *sim, const char *origin, const Node *node, GString *out);
+void url_append_href(const Sim *sim, const UrlBase *base, const Node *node, GString *out);
 /* The permanent URL of section 1.4. Appends. */
-void url_append_permanent(const Sim *sim, const char *origin, const Node *node, GString *out);
+void url_append_permanent(const Sim *sim, const UrlBase *base, const Node *node, GString *out);
 /* The submission URL of a mailbox. Appends. */
-void url_append_submission(const char *origin, const Mailbox *mailbox, GString *out);
+void url_append_submission(const Sim *sim, const UrlBase *base, const Mailbox *mailbox,
+                           GString *out);
 
 typedef enum {
   TARGET_NONE,       /* nothing there, and nothing can be made there */
@@ -43,4 +55,8 @@ void url_resolve(const Sim *sim, const char *path, Target *target);
 void target_clear(Target *target);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Target, target_clear)
 
+/* Whether a segment is longer than any name may be: 414. */
+gboolean url_too_long(const char *path);
+
+#define URL_NAME_MAX 255 /* characters */
 #define STORE_GUID "4f2b6c0e9d3a4e71b8a5c2d10f6e7a93"

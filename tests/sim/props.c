@@ -39,9 +39,7 @@ static const char *const aliases[][2] = {
 void prop_context_init(PropContext *context, const Sim *sim, const Request *request)
 {
   *context = (PropContext){.sim = sim};
-  GString *origin = g_string_new(NULL);
-  request_append_origin(sim, request, origin);
-  context->origin = g_string_free(origin, FALSE);
+  url_base_init(&context->base, sim, request);
   context->prefix = g_string_new(NULL);
   for (gsize i = 0; i < G_N_ELEMENTS(context->scratch); i++) {
     context->scratch[i] = g_string_new(NULL);
@@ -53,7 +51,7 @@ void prop_context_clear(PropContext *context)
   if (!context->prefix) {
     return;
   }
-  g_free(context->origin);
+  url_base_clear(&context->base);
   g_string_free(context->prefix, TRUE);
   for (gsize i = 0; i < G_N_ELEMENTS(context->scratch); i++) {
     g_string_free(context->scratch[i], TRUE);

@@ -3,7 +3,7 @@
  * Names here are full names as in SQL: namespace and local name joined. */
 #pragma once
 
-#include "sim.h"
+#include "dav_url.h"
 
 #include <time.h>
 
@@ -20,11 +20,12 @@
 /* Where answers about nodes are made: one per request and thread. */
 typedef struct {
   const Sim *sim;
-  char *origin;             /* "http://host:port" */
+  UrlBase base;
   const Node *prefix_owner; /* whose members' URL prefix is cached */
   GString *prefix;
   GString *scratch[8]; /* computed strings live here until seven more were asked for */
   guint turn;
+  GHashTable *columns; /* full name -> Column, of those a SEARCH has met; or NULL */
 } PropContext;
 
 void prop_context_init(PropContext *context, const Sim *sim, const Request *request);

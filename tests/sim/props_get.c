@@ -12,12 +12,12 @@
 void prop_append_href(PropContext *context, const Node *node, GString *out)
 {
   if (node->folder || !node->parent) {
-    url_append_href(context->sim, context->origin, node, out);
+    url_append_href(context->sim, &context->base, node, out);
     return;
   }
   if (context->prefix_owner != node->parent) {
     g_string_truncate(context->prefix, 0);
-    url_append_href(context->sim, context->origin, node->parent, context->prefix);
+    url_append_href(context->sim, &context->base, node->parent, context->prefix);
     context->prefix_owner = node->parent;
   }
   g_string_append_len(out, context->prefix->str, (gssize)context->prefix->len);
@@ -87,13 +87,13 @@ static gboolean get_text(PropContext *context, const Node *node, int arg, Value 
     if (sim_switch(context->sim, SWITCH_NO_PERMANENT) || !node->parent) {
       return FALSE;
     }
-    url_append_permanent(context->sim, context->origin, node, out);
+    url_append_permanent(context->sim, &context->base, node, out);
     break;
   case GET_PARENT:
     if (!node->parent) {
       return FALSE;
     }
-    url_append_href(context->sim, context->origin, node->parent, out);
+    url_append_href(context->sim, &context->base, node->parent, out);
     break;
   case GET_STORED_NAME:
     url_append_stored(node->name, out);
@@ -353,9 +353,9 @@ static gboolean get_known(PropContext *context, const Node *node, int arg, Value
     if (!mailbox->user) {
       return FALSE;
     }
-    url_append_submission(context->origin, mailbox, out);
+    url_append_submission(context->sim, &context->base, mailbox, out);
   } else if (mailbox->known[arg]) {
-    url_append_href(context->sim, context->origin, mailbox->known[arg], out);
+    url_append_href(context->sim, &context->base, mailbox->known[arg], out);
   } else {
     return FALSE;
   }
