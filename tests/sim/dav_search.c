@@ -27,11 +27,13 @@ struct Views {
   GMutex lock;
   View slots[VIEWS_MAX];
   guint next;
+  gint shifts; /* atomic: how often rows are still to shift */
 };
 
-Views *dav_views_new(void)
+Views *dav_views_new(const Sim *sim)
 {
   Views *views = g_new0(Views, 1);
+  views->shifts = (gint)sim_switch(sim, SWITCH_SHIFT_ROWS);
   g_mutex_init(&views->lock);
   return views;
 }
@@ -71,20 +73,17 @@ static void views_keep(Views *views, const char *key, guint64 version, GPtrArray
   g_mutex_unlock(&views->lock);
 }
 
-/* SQL asks by interned name; resolving a name is dear, so each thread remembers. */
-static const Column *column_for(const Sim *sim, const char *property)
+/* SQL asks by interned name; resolving one is dear, so the context remembers. */
+static const Column *column_for(PropContext *context, const char *property)
 {
-  static GPrivate cache = G_PRIVATE_INIT((GDestroyNotify)g_hash_table_unref);
-  GHashTable *table = g_private_get(&cache);
-  if (!table) {
-    table = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    g_private_set(&cache, table);
+  if (!context->columns) {
+    context->columns = g_hash_table_new_full(NULL, NULL, NULL, g_free);
   }
-  Column *column = g_hash_table_lookup(table, property);
+  Column *column = g_hash_table_lookup(context->columns, property);
   if (!column) {
     column = g_new(Column, 1);
-    prop_resolve(sim, property, column);
-    g_hash_table_insert(table, (gpointer)property, column);
+    prop_resolve(context->sim, property, column);
+    g_hash_table_insert(context->columns, (gpointer)property, column);
   }
   return column;
 }
@@ -101,7 +100,7 @@ static gboolean row_get(gpointer data, const char *property, SqlValue *ret)
   if (strcmp(property, SQL_ALL_TEXT) == 0) {
     property = g_intern_static_string(NS_HTTPMAIL "subject");
   }
-  if (!prop_get(row->context, column_for(row->context->sim, property), row->node, &value)) {
+  if (!prop_get(row->context, column_for(row->context, property), row->node, &value)) {
     return FALSE;
   }
   *ret = (SqlValue){.kind = kinds[value.kind],
@@ -291,15 +290,13 @@ static void run(Sim *sim, const Request *request, const char *text, const SqlQue
 /* A message arrives between two pages: rows shift (section 6.4). */
 static void shift_rows(Sim *sim, const Request *request)
 {
-  if (sim->switches.value[SWITCH_SHIFT_ROWS] <= 0 || !request_header(request, "range")) {
+  if (!request_header(request, "range") || g_atomic_int_add(&sim->views->shifts, -1) <= 0) {
     return;
   }
   model_write(sim->model);
   g_auto(Target) target;
   url_resolve(sim, request->path, &target);
-  if (sim->switches.value[SWITCH_SHIFT_ROWS] > 0 && target.kind == TARGET_NODE &&
-      target.node->folder) {
-    sim->switches.value[SWITCH_SHIFT_ROWS]--;
+  if (target.kind == TARGET_NODE && target.node->folder) {
     g_autofree char *name = model_free_name(sim->model, target.node, "Arrived.EML");
     Node *item = model_make_item(sim->model, target.node, name);
     g_autoptr(Body) body = body_new_synthetic(9000000);

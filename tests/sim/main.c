@@ -53,7 +53,7 @@ static gboolean set_up(Sim *sim, const Options *options, GError **error)
     switches_set(&sim->switches, options->switches[i]);
   }
   sim->model = model_new(sim_exchange(sim), options->clock * 1000);
-  sim->views = dav_views_new();
+  sim->views = dav_views_new(sim);
   sim->href_host = options->href_host;
   sim->delay_ms = (guint)MAX(0, options->delay_ms);
   if (strcmp(options->auth, "none") != 0) {

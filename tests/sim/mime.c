@@ -114,7 +114,7 @@ typedef struct {
 /* The end of the line that begins at data (past its LF), within end. */
 static const char *line_end(const char *data, const char *end)
 {
-  const char *eol = memchr(data, '\n', (gsize)(end - data));
+  const char *eol = data < end ? memchr(data, '\n', (gsize)(end - data)) : NULL;
   return eol ? eol + 1 : end;
 }
 
@@ -133,7 +133,7 @@ static gboolean next_field(const char **data, const char *end, Field *ret)
   const char *eol = line_end(start, end);
   gsize len = trimmed(start, eol);
   const char *colon = memchr(start, ':', len);
-  if (!colon || colon == start || memchr(start, ' ', (gsize)(colon - start)) == start) {
+  if (!colon || colon == start || *start == ' ' || *start == '\t') {
     return FALSE;
   }
   while (eol < end && (*eol == ' ' || *eol == '\t')) {

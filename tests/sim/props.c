@@ -51,6 +51,7 @@ void prop_context_clear(PropContext *context)
   if (!context->prefix) {
     return;
   }
+  g_clear_pointer(&context->columns, g_hash_table_unref);
   url_base_clear(&context->base);
   g_string_free(context->prefix, TRUE);
   for (gsize i = 0; i < G_N_ELEMENTS(context->scratch); i++) {

@@ -4,7 +4,6 @@
 #include "props_private.h"
 
 #include "dav_url.h"
-#include "mime.h"
 #include "synth.h"
 
 #include <string.h>
@@ -84,7 +83,7 @@ static gboolean get_text(PropContext *context, const Node *node, int arg, Value 
     prop_append_href(context, node, out);
     break;
   case GET_PERMANENT:
-    if (sim_switch(context->sim, SWITCH_NO_PERMANENT) || !node->parent) {
+    if (sim_switch(context->sim, SWITCH_NO_PERMANENT)) {
       return FALSE;
     }
     url_append_permanent(context->sim, &context->base, node, out);
@@ -179,9 +178,9 @@ static gboolean get_flag(PropContext *context, const Node *node, int arg, Value 
 /* Not what GET sends: an estimate (quirk 14). Documents are exact. */
 static gint64 told_size(PropContext *context, const Node *node, gint64 extra)
 {
-  gint64 size = node->body ? (gint64)body_size(node->body) : 0;
+  gint64 size = node->body ? (gint64)body_size(node->body) : 2048; /* made when asked for */
   if (!sim_exchange(context->sim) || node->document) {
-    return size;
+    return node->body ? size : 0;
   }
   switch (sim_switch(context->sim, SWITCH_SIZE)) {
   case 1:
@@ -284,7 +283,7 @@ static gboolean get_access(PropContext *context, const Node *node, int arg, Valu
   return TRUE;
 }
 
-typedef enum { GET_MODIFIED, GET_CREATED, GET_RECEIVED, GET_SENT } TimeId;
+typedef enum { GET_MODIFIED, GET_CREATED, GET_RECEIVED } TimeId;
 
 static gboolean get_time(PropContext *context, const Node *node, int arg, Value *ret)
 {
@@ -300,20 +299,6 @@ static gboolean get_time(PropContext *context, const Node *node, int arg, Value 
   case GET_RECEIVED:
     *ret = value_time(node->received);
     return !node->folder && !node->document;
-  case GET_SENT: {
-    gint64 index = node->body ? body_synthetic_index(node->body) : -1;
-    if (index >= 0) {
-      *ret = value_time(synth_received((guint)index));
-      return TRUE;
-    }
-    const Value *stored =
-        node->props ? g_hash_table_lookup(node->props, g_intern_static_string(NS_HTTPMAIL "date"))
-                    : NULL;
-    if (stored) {
-      *ret = *stored;
-    }
-    return stored != NULL;
-  }
   }
   return FALSE;
 }
@@ -366,57 +351,6 @@ static gboolean get_known(PropContext *context, const Node *node, int arg, Value
   return TRUE;
 }
 
-/* What a message says of itself: computed when synthetic, else stored when it came in. */
-static gboolean get_fact(PropContext *context, const Node *node, int arg, Value *ret)
-{
-  static const char *const names[] = {NS_HTTPMAIL "subject",  NS_HTTPMAIL "from",
-                                      NS_HTTPMAIL "fromname", NS_HTTPMAIL "fromemail",
-                                      NS_HEADER "to",         NS_HEADER "message-id"};
-  static gsize ready;
-  static const char *interned[G_N_ELEMENTS(names)];
-  if (g_once_init_enter(&ready)) {
-    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
-      interned[i] = g_intern_static_string(names[i]);
-    }
-    g_once_init_leave(&ready, 1);
-  }
-  const Value *stored = node->props ? g_hash_table_lookup(node->props, interned[arg]) : NULL;
-  gint64 index = node->body ? body_synthetic_index(node->body) : -1;
-  if (stored) {
-    *ret = *stored;
-  } else if (index >= 0) {
-    GString *out = prop_scratch(context);
-    synth_text((guint)index, (SynthText)arg, out);
-    *ret = value_string(out->str);
-  } else {
-    return FALSE;
-  }
-  if (arg == SYNTH_SUBJECT && ret->s && sim_switch(context->sim, SWITCH_CTRL_CHARS)) {
-    GString *out = prop_scratch(context);
-    g_string_printf(out, "%s\x01", ret->s);
-    ret->s = out->str;
-  }
-  return TRUE;
-}
-
-static gboolean get_headers(PropContext *context, const Node *node, int arg, Value *ret)
-{
-  (void)arg;
-  if (node->folder || node->document || !node->body) {
-    return FALSE;
-  }
-  GString *out = prop_scratch(context);
-  g_autoptr(GBytes) head = body_head(node->body, MIME_HEAD_MAX);
-  gsize len = mime_header_end(head);
-  g_string_append_len(out, g_bytes_get_data(head, NULL), (gssize)len);
-  if (!g_utf8_validate(out->str, (gssize)out->len, NULL)) {
-    g_autofree char *valid = g_utf8_make_valid(out->str, (gssize)out->len);
-    g_string_assign(out, valid);
-  }
-  *ret = value_string(out->str);
-  return TRUE;
-}
-
 static gboolean get_resource_type(PropContext *context, const Node *node, int arg, Value *ret)
 {
   (void)context;
@@ -447,7 +381,7 @@ static gboolean get_resource_type(PropContext *context, const Node *node, int ar
   }
 #define FACT(name, id)                                                                             \
   {                                                                                                \
-    name, get_fact, id, PROP_WRITABLE                                                              \
+    name, prop_get_fact, id, PROP_WRITABLE                                                         \
   }
 
 const PropDef prop_table[] = {
@@ -487,13 +421,14 @@ const PropDef prop_table[] = {
     {NS_DAV "getlastmodified", get_time, GET_MODIFIED, PROP_READ_ONLY},
     {NS_DAV "creationdate", get_time, GET_CREATED, PROP_READ_ONLY},
     {NS_HTTPMAIL "datereceived", get_time, GET_RECEIVED, PROP_WRITABLE},
-    {NS_HTTPMAIL "date", get_time, GET_SENT, PROP_WRITABLE},
+    {NS_HTTPMAIL "date", prop_get_sent, 0, PROP_WRITABLE},
     {NS_EXCHANGE "outlookmessageclass", get_class, 0, PROP_WRITABLE},
     {NS_EXCHANGE "outlookfolderclass", get_class, 1, PROP_WRITABLE},
     {NS_DAV "contentclass", get_class, 2, PROP_WRITABLE},
     {NS_DAV "getcontenttype", get_type, 0, PROP_READ_ONLY},
     {NS_DAV "resourcetype", get_resource_type, 0, PROP_READ_ONLY},
-    {NS_PROPTAG "x007d001f", get_headers, 0, PROP_READ_ONLY},
+    {NS_PROPTAG "x66590102", prop_get_mime, 0, PROP_READ_ONLY},
+    {NS_PROPTAG "x007d001f", prop_get_headers, 0, PROP_READ_ONLY},
     FACT(NS_HTTPMAIL "subject", SYNTH_SUBJECT),
     FACT(NS_HTTPMAIL "from", SYNTH_FROM),
     FACT(NS_HTTPMAIL "fromname", SYNTH_FROM_NAME),

@@ -11,7 +11,8 @@ static const struct {
     [SWITCH_EXCHANGE] = {"exchange", "Exchange habits (0: plain RFC 4918)"},
     [SWITCH_FORMS] = {"forms", "sign-in by the web page, no Basic"},
     [SWITCH_OWA2007] = {"owa2007", "2007 paths, headers and start page"},
-    [SWITCH_PLUS_404] = {"plus-404", "404 for item URLs that hold '+' (quirk 5)"},
+    [SWITCH_PLUS_404] = {"plus-404",
+                         "404 for URLs of items that hold '+'; 2: of new ones too (quirk 5)"},
     [SWITCH_CTRL_400] = {"ctrl-400", "400 for control characters in PROPPATCH (quirk 9)"},
     [SWITCH_CTRL_CHARS] = {"ctrl-chars", "a raw 0x01 in every subject sent (quirk 8)"},
     [SWITCH_DIGIT_NAMES] = {"digit-names", "element names begin with a digit (quirk 7)"},
@@ -23,8 +24,8 @@ static const struct {
     [SWITCH_SIZE] = {"size", "sizes told: 0 too large, 1 too small, 2 exact (quirk 14)"},
     [SWITCH_QUOTA] = {"quota", "bytes a store may hold, else 507"},
     [SWITCH_QUOTA_500] = {"quota-500", "the quota shows as 500 (quirk 42)"},
-    [SWITCH_NO_PERMANENT] = {"no-permanent", "no permanenturl; such URLs answer 404"},
-    [SWITCH_HREF_404] = {"href-404", "GET of an item by href answers 404 (quirk 6)"},
+    [SWITCH_NO_PERMANENT] = {"no-permanent", "no permanenturl at all"},
+    [SWITCH_HREF_404] = {"href-404", "items answer 404 by href (quirk 6)"},
     [SWITCH_NO_BATCH] = {"no-batch", "batch methods answer 404 (quirk 41)"},
     [SWITCH_SHIFT_ROWS] = {"shift-rows", "after each SEARCH page an item arrives, N times"},
     [SWITCH_READ_ETAG] = {"read-etag", "the read flag changes the etag as well"},
@@ -37,6 +38,8 @@ static const struct {
     [SWITCH_ROW_LIMIT] = {"row-limit", "most rows in one SEARCH answer"},
     [SWITCH_CREATION_TIES] = {"creation-ties", "all items claim the same creation date"},
     [SWITCH_ALIAS_404] = {"alias-404", "a mailbox answers to its address only (quirk 49)"},
+    [SWITCH_PERMANENT_404] = {"permanent-404", "items answer 404 by permanenturl (quirk 6)"},
+    [SWITCH_FORBIDDEN_440] = {"forbidden-440", "forms: 440 for a foreign mailbox (quirk 15)"},
 };
 
 gboolean switches_profile(Switches *switches, const char *profile)
