@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define OUR_TYPE "fuse.exchangefs"
@@ -98,6 +99,13 @@ static gboolean check_fuse(GError **error)
   return TRUE;
 }
 
+/* statfs(2) is what the kernel has no cached answer for, and our daemon answers it at once. */
+static gboolean is_dead(const char *path)
+{
+  struct statvfs vfs;
+  return statvfs(path, &vfs) < 0 && errno == ENOTCONN;
+}
+
 gboolean fs_check_mountpoint(const char *path, gboolean nonempty, GError **error)
 {
   struct stat st;
@@ -105,14 +113,13 @@ gboolean fs_check_mountpoint(const char *path, gboolean nonempty, GError **error
   g_autofree char *where = g_strdup(real ? real : path);
   free(real);
   g_autofree char *device = find_our_mount(where);
-  int failed = stat(path, &st) < 0 ? errno : 0;
 
-  if (failed == ENOTCONN && device) {
+  if (device && is_dead(where)) {
     if (!free_dead_mount(where, device, error))
       return FALSE;
     g_clear_pointer(&device, g_free);
-    failed = stat(path, &st) < 0 ? errno : 0;
   }
+  int failed = stat(path, &st) < 0 ? errno : 0;
   if (failed == ENOENT)
     return error_set(error, ENOENT, SCOPE_LOCAL,
                      "the mountpoint %s is not there: make it with mkdir %s", path, path);

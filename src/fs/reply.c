@@ -153,6 +153,7 @@ static gboolean speaks_for_itself(const Call *call, int errnum)
   case EPERM:
   case EROFS:
   case EBADF:
+  case EFBIG:
     return TRUE;
   case ESTALE: /* of an open: the kernel looks again; of a close: a conflict, bytes put aside */
     return strcmp(call->what, "flush") != 0 && strcmp(call->what, "fsync") != 0;
