@@ -13,6 +13,7 @@ import smtplib
 import socket
 import subprocess
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -105,6 +106,11 @@ class Simulator(Process):
             lambda: re.search(r"listening on (http://[^/\s]+)/", self.text()),
             "exchange-sim does not listen")
         self.url = line.group(1)
+
+    def submissions(self):
+        """How many messages were handed over for delivery; asked of the simulator, not of DavMail."""
+        with urllib.request.urlopen(f"{self.url}/.sim/submissions", timeout=10) as answer:
+            return int(answer.read().split()[0])
 
 
 class Davmail(Process):
