@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns Exchange's SEARCH: a folder's rows in pages, complete although items come and go between
+ * two pages (section 6.4). Rows are ordered by creation, so that newcomers stand at the end; each
+ * page begins with the last row of the page before. If that row was never seen, rows before it went
+ * away and others moved up unseen: the pages before are read again, and what is known is skipped.
+ */
+#include "store/webdav/private.h"
+
+#include "base/error.h"
+#include "base/rule.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FIRST_PAGE 200u /* small: the first names are on the screen soon */
+#define PAGE 2000u
+#define SHIFTS_MAX 16u
+#define TOTAL_MAX 5000000u
+
+#define VISIBLE "\"DAV:ishidden\" = False"
+#define ORDER "DAV:creationdate"
+
+typedef struct {
+  guint64 first; /* of the rows in the answer */
+  gint64 total;  /* -1: not told */
+  gboolean told; /* there was a Content-Range at all */
+} PageRange;
+
+/* Reads "rows 0-99; total=1203"; FALSE for what cannot be that. */
+static gboolean parse_range(const char *text, PageRange *ret)
+{
+  *ret = (PageRange){0, -1, FALSE};
+  if (!text)
+    return TRUE;
+  if (!g_str_has_prefix(text, "rows "))
+    return FALSE;
+  char *end;
+  ret->told = TRUE;
+  ret->first = g_ascii_strtoull(text + 5, &end, 10);
+  const char *total = strstr(end, "total=");
+  if (total && g_ascii_isdigit(total[6]))
+    ret->total = (gint64)MIN(g_ascii_strtoull(total + 6, NULL, 10), (guint64)G_MAXINT32);
+  return TRUE;
+}
+
+static gboolean search(Webdav *w, const StoreCall *call, const char *path, const char *body,
+                       guint64 from, guint count, MultistatusFunc func, gpointer user,
+                       DavAnswer *answer, GError **error)
+{
+  g_autofree char *range = g_strdup_printf("Range: rows=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+                                           from, from + count - 1);
+  DavRequest request = {
+      .method = "SEARCH", .path = path, .headers = {range}, .type = "text/xml", .body = body};
+  return dav_send(w, call, &request, func, user, answer, error);
+}
+
+/* URLScan hides methods (404, 405), old stores refuse columns (422): then PROPFIND (quirk 41). */
+static gboolean is_unable(int status)
+{
+  return status == 404 || status == 405 || status == 422 || status == 501;
+}
+
+typedef struct {
+  guint64 next; /* rows before this one were read */
+  guint size;
+  guint shifts;
+  gboolean done;
+} Paging;
+
+/* Goes back far enough to meet known rows again. */
+static gboolean step_back(const DavListing *listing, Paging *paging, GError **error)
+{
+  if (++paging->shifts > SHIFTS_MAX)
+    return error_set(error, EIO, SCOPE_FOLDER,
+                     "%s: the folder changes faster than it can be listed; try again",
+                     listing->what);
+  paging->next = paging->next > PAGE ? paging->next - PAGE : 0;
+  return TRUE;
+}
+
+static gboolean incomplete(const DavListing *listing, GError **error)
+{
+  return error_set(error, EIO, SCOPE_FOLDER,
+                   "%s: the server repeats its rows instead of going on; the listing is not "
+                   "complete",
+                   listing->what);
+}
+
+/* Decides from the page just read (LISTING's rows, RANGE) what to read next. */
+static gboolean advance(const DavListing *listing, const PageRange *range, guint64 from,
+                        guint asked, Paging *paging, GError **error)
+{
+  gboolean shifted = from > 0 && (listing->rows == 0 || !listing->first_seen);
+  if (shifted && RULE("dav-list-shift"))
+    return step_back(listing, paging, error);
+  if (range->told && range->first != from)
+    return incomplete(listing, error);
+  paging->next = from + listing->rows;
+  paging->size = PAGE;
+  gint64 total = range->told ? range->total : -1;
+  if (total < 0) { /* a short page is the last; a longer one is all there is */
+    paging->done = listing->rows != asked;
+    return paging->done || listing->fresh || paging->shifts ? TRUE : incomplete(listing, error);
+  }
+  paging->done = paging->next >= (guint64)total;
+  if (paging->done && g_hash_table_size(listing->seen) < (guint64)total &&
+      RULE("dav-list-complete"))
+    return incomplete(listing, error);
+  if (!paging->done && listing->rows <= (from ? 1u : 0u))
+    return step_back(listing, paging, error);
+  return TRUE;
+}
+
+gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **error)
+{
+  g_autofree char *body = davbody_search(
+      dav_props, dav_item_props,
+      RULE("dav-hidden") ? VISIBLE : "(\"DAV:ishidden\" = False OR \"DAV:ishidden\" = True)",
+      ORDER);
+  Paging paging = {.size = FIRST_PAGE};
+  while (!paging.done) {
+    guint overlap = paging.next > 0 && RULE("dav-list-shift") ? 1 : 0;
+    guint64 from = paging.next - overlap;
+    g_auto(DavAnswer) answer = {0};
+    PageRange range;
+    listing->rows = listing->fresh = 0;
+    listing->first_seen = FALSE;
+    if (from > TOTAL_MAX)
+      return incomplete(listing, error);
+    if (!search(listing->w, listing->call, listing->asked, body, from, paging.size,
+                dav_listing_take, listing, &answer, error))
+      return FALSE;
+    if (is_unable(answer.status) && from == 0 && !listing->begun) {
+      *ret_unable = TRUE;
+      return TRUE;
+    }
+    if (answer.status == 416 && from == 0) /* no rows at all */
+      return dav_listing_begin(listing, error);
+    if (answer.status != 207 && answer.status != 416)
+      return dav_is_success(answer.status)
+                 ? error_set(error, EPROTO, SCOPE_STORE,
+                             "%s: the server answered a web page instead of a listing",
+                             listing->what)
+                 : dav_refuse(&answer, OP_LIST, listing->what, error);
+    if (!parse_range(http_response_header(answer.http, "Content-Range"), &range))
+      return incomplete(listing, error);
+    if (!advance(listing, &range, from, paging.size, &paging, error))
+      return FALSE;
+  }
+  return dav_listing_begin(listing, error);
+}
+
+typedef struct {
+  const Webdav *w;
+  const char *asked;
+  Entry *out;
+  guint rows;
+} One;
+
+static gboolean take_one(const DavResponse *response, gpointer user, GError **error)
+{
+  One *one = user;
+  g_autofree char *segment = dav_member(one->w, one->asked, NULL, response->href);
+  if (!segment || !*segment)
+    return error_set(error, EIO, SCOPE_FOLDER, "the server found something outside the folder");
+  return one->rows++ ? TRUE : dav_entry(one->w, segment, response, one->out, error);
+}
+
+gboolean dav_search_one(Webdav *w, const StoreCall *call, const char *path, const char *where,
+                        const char *what, Entry *out, GError **error)
+{
+  g_autofree char *body = davbody_search(dav_props, dav_item_props, where, NULL);
+  g_auto(DavAnswer) answer = {0};
+  g_auto(Entry) entry;
+  entry_init(&entry);
+  One one = {.w = w, .asked = path, .out = &entry};
+  if (!search(w, call, path, body, 0, 1, take_one, &one, &answer, error))
+    return FALSE;
+  if (answer.status != 207 && answer.status != 416)
+    return dav_refuse(&answer, OP_LOOK, what, error);
+  if (!one.rows)
+    return error_set(error, ENOENT, SCOPE_ITEM, "%s: it is gone from the server", what);
+  entry_clear(out);
+  *out = entry;
+  entry_init(&entry);
+  return TRUE;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Owns the questions about one resource: PROPFIND of depth 0. Leaves listings to list.c. */
+#include "store/webdav/private.h"
+
+#include "base/error.h"
+#include "base/rule.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What an entry is made of; SEARCH asks for the same columns. */
+const int dav_item_props[] = {P_ISFOLDER, P_LENGTH,     P_STORE_SIZE, P_ETAG, P_MODIFIED,
+                              P_CREATED,  P_RECEIVED,   P_READ,       P_UID,  P_PERMANENT,
+                              P_CLASS,    P_ISREADONLY, P_MAPI_MTIME, -1};
+const int dav_generic_props[] = {P_RESOURCETYPE, P_LENGTH, P_ETAG, P_MODIFIED,
+                                 P_CREATED,      P_MTIME,  -1};
+static const int exchange_stat_props[] = {
+    P_ISFOLDER,   P_LENGTH,     P_STORE_SIZE, P_ETAG,         P_MODIFIED,    P_CREATED,
+    P_RECEIVED,   P_READ,       P_UID,        P_PERMANENT,    P_CLASS,       P_ISREADONLY,
+    P_MAPI_MTIME, P_CONTENTTAG, P_ISHIDDEN,   P_RESOURCETYPE, P_RESOURCETAG, -1};
+
+const int *dav_props_for(const Webdav *w)
+{
+  return w->exchange ? exchange_stat_props : dav_generic_props;
+}
+
+typedef struct {
+  MultistatusFunc func;
+  gpointer user;
+  guint count;
+  int status; /* of the response, when it is no success */
+} Look;
+
+static gboolean take_first(const DavResponse *response, gpointer user, GError **error)
+{
+  Look *look = user;
+  if (look->count++)
+    return TRUE; /* more than asked for: not ours to interpret */
+  if (response->status && !dav_is_success(response->status)) {
+    look->status = response->status;
+    return TRUE;
+  }
+  return look->func(response, look->user, error);
+}
+
+gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int *props,
+                  MultistatusFunc func, gpointer user, const char *what, GError **error)
+{
+  g_autofree char *body = davbody_propfind(dav_props, props);
+  DavRequest request = {
+      .method = "PROPFIND", .path = path, .depth = "0", .type = "text/xml", .body = body};
+  g_auto(DavAnswer) answer = {0};
+  Look look = {.func = func, .user = user};
+  if (!dav_send(w, call, &request, take_first, &look, &answer, error))
+    return FALSE;
+  if (answer.status != 207)
+    return dav_is_success(answer.status)
+               ? error_set(error, EPROTO, SCOPE_STORE,
+                           "%s: the server answered a web page instead of WebDAV", what)
+               : dav_refuse(&answer, OP_LOOK, what, error);
+  if (look.status)
+    return dav_refuse_status(look.status, OP_LOOK, what, error);
+  return look.count ? TRUE
+                    : error_set(error, EIO, SCOPE_ITEM, "%s: the server's answer is empty", what);
+}
+
+typedef struct {
+  const Webdav *w;
+  const char *path;
+  Entry *out;
+  char *resourcetag;
+} Stat;
+
+static gboolean take_stat(const DavResponse *response, gpointer user, GError **error)
+{
+  Stat *stat = user;
+  g_autofree char *parent = dav_parent_path(stat->path);
+  gboolean root = strcmp(stat->path, stat->w->root) == 0;
+  g_autofree char *segment = NULL;
+  if (!root) {
+    /* The server's own spelling, when it answers below the folder we mean. */
+    segment = dav_member(stat->w, parent, NULL, response->href);
+    if (!segment || !*segment || strstr(response->href, "/-FlatUrlSpace-/")) {
+      g_free(segment);
+      segment = g_strdup(stat->path + strlen(parent));
+    }
+  }
+  g_free(stat->resourcetag);
+  stat->resourcetag = g_strdup(response->values[P_RESOURCETAG]);
+  return dav_entry(stat->w, root ? "" : segment, response, stat->out, error);
+}
+
+gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
+                       Entry *out, char **ret_resourcetag, GError **error)
+{
+  g_auto(Entry) entry;
+  entry_init(&entry);
+  Stat stat = {.w = w, .path = path, .out = &entry};
+  gboolean good = dav_look(w, call, path, dav_props_for(w), take_stat, &stat, what, error);
+  if (good) {
+    entry_clear(out);
+    *out = entry;
+    entry_init(&entry);
+  }
+  if (good && ret_resourcetag)
+    *ret_resourcetag = g_steal_pointer(&stat.resourcetag);
+  g_free(stat.resourcetag);
+  return good;
+}
+
+/* As dav_stat_path(), at the permanent URL of REF; the entry keeps the place REF says. */
+static gboolean stat_permanent(Webdav *w, const StoreCall *call, const StoreRef *ref,
+                               const char *permanent, const char *what, Entry *out, GError **error)
+{
+  g_auto(Entry) entry;
+  entry_init(&entry);
+  if (!dav_stat_path(w, call, permanent, what, &entry, NULL, error))
+    return FALSE;
+  GBytes *id = g_ptr_array_index(ref->path, ref->path->len - 1);
+  g_autofree char *path = dav_path(w, ref, FALSE, NULL);
+  g_autofree char *parent = path ? dav_parent_path(path) : NULL;
+  g_bytes_unref(entry.id);
+  entry.id = g_bytes_ref(id);
+  g_free(entry.name);
+  entry.name = path ? davurl_name(path + strlen(parent), w->spelling) : NULL;
+  entry_clear(out);
+  *out = entry;
+  entry_init(&entry);
+  return TRUE;
+}
+
+gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entry *out,
+                  GError **error)
+{
+  Webdav *w = (Webdav *)store;
+  g_autofree char *what = dav_what(w, ref, NULL);
+  g_autofree char *path = dav_path(w, ref, dav_is_folder_ref(ref), error);
+  if (!path)
+    return FALSE;
+  g_autoptr(GError) mine = NULL;
+  if (dav_stat_path(w, call, path, what, out, NULL, &mine))
+    return TRUE;
+  g_autofree char *permanent = dav_permanent(ref);
+  if (error_errno(mine) == ENOENT && permanent && RULE("dav-permanent-url"))
+    return stat_permanent(w, call, ref, permanent, what, out, error);
+  g_propagate_error(error, g_steal_pointer(&mine));
+  return FALSE;
+}
+
+/* Characters that make IIS answer 404 for a URL although the item is there (quirk 5). */
+static gboolean may_be_hidden_by_iis(const char *name)
+{
+  return strpbrk(name, "+&%:*<>\"|#") != NULL;
+}
+
+gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, const char *name,
+                  Entry *out, GError **error)
+{
+  Webdav *w = (Webdav *)store;
+  g_autofree char *what = dav_what(w, folder, name);
+  g_autofree char *parent = dav_path(w, folder, TRUE, error);
+  if (!parent)
+    return FALSE;
+  g_autofree char *segment = davurl_segment(name, w->spelling);
+  g_autofree char *path = g_strconcat(parent, segment, NULL);
+  g_autoptr(GError) mine = NULL;
+  if (dav_stat_path(w, call, path, what, out, NULL, &mine))
+    return TRUE;
+  if (error_errno(mine) == ENOENT && w->exchange && may_be_hidden_by_iis(name) &&
+      RULE("dav-find-stored-name")) {
+    g_autofree char *stored = davurl_stored_name(name);
+    g_autofree char *text = davbody_sql_text(stored);
+    g_autofree char *where = g_strdup_printf("\"%s%s\" = %s", dav_props[P_STORED_NAME].ns,
+                                             dav_props[P_STORED_NAME].name, text);
+    return dav_search_one(w, call, parent, where, what, out, error);
+  }
+  g_propagate_error(error, g_steal_pointer(&mine));
+  return FALSE;
+}
+
+static gboolean take_content_tag(const DavResponse *response, gpointer user, GError **error)
+{
+  (void)error;
+  GBytes **tag = user;
+  const char *value = response->values[P_CONTENTTAG];
+  if (value && strlen(value) <= 1024)
+    *tag = g_bytes_new(value, strlen(value));
+  return TRUE;
+}
+
+gboolean dav_probe(Store *store, const StoreCall *call, const StoreRef *folder,
+                   GBytes **ret_content_tag, GError **error)
+{
+  static const int props[] = {P_CONTENTTAG, -1};
+  Webdav *w = (Webdav *)store;
+  g_autofree char *what = dav_what(w, folder, NULL);
+  g_autofree char *path = dav_path(w, folder, TRUE, error);
+  g_autoptr(GBytes) tag = NULL;
+  if (!path || !dav_look(w, call, path, props, take_content_tag, &tag, what, error))
+    return FALSE;
+  if (!tag)
+    return error_set(error, ENOTSUP, SCOPE_FOLDER, "%s: no tag for this folder's content", what);
+  *ret_content_tag = g_steal_pointer(&tag);
+  return TRUE;
+}
+
+static gint64 quota_value(const char *text)
+{
+  guint64 value;
+  return text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXINT64, &value, NULL) ? (gint64)value
+                                                                                   : -1;
+}
+
+static gboolean take_quota(const DavResponse *response, gpointer user, GError **error)
+{
+  (void)error;
+  StoreQuota *quota = user;
+  quota->available = quota_value(response->values[P_QUOTA_AVAILABLE]);
+  quota->used = quota_value(response->values[P_QUOTA_USED]);
+  gint64 total;
+  if (quota->available >= 0 && quota->used >= 0 &&
+      !__builtin_add_overflow(quota->available, quota->used, &total))
+    quota->total = total;
+  return TRUE;
+}
+
+gboolean dav_quota(Store *store, const StoreCall *call, StoreQuota *out, GError **error)
+{
+  static const int props[] = {P_QUOTA_AVAILABLE, P_QUOTA_USED, -1};
+  Webdav *w = (Webdav *)store;
+  StoreQuota quota = {-1, -1, -1};
+  if (!w->exchange && /* Exchange tells a client nothing about its limits */
+      !dav_look(w, call, w->root, props, take_quota, &quota, "the mailbox", error))
+    return FALSE;
+  *out = quota;
+  return TRUE;
+}
