@@ -63,18 +63,22 @@ gboolean source_parse(const char *text, Source *ret, GError **error)
   if (g_ascii_strcasecmp(scheme, "http") != 0 && g_ascii_strcasecmp(scheme, "https") != 0)
     return refuse(error, "the source must begin with https:// or http://");
 
-  g_autoptr(GUri) uri = g_uri_parse(text, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL);
-  if (!uri || !g_uri_get_host(uri) || !*g_uri_get_host(uri))
+  /* Not g_uri_parse(): it resolves ".." silently. */
+  g_autofree char *user = NULL, *host = NULL, *encoded = NULL, *query = NULL, *fragment = NULL;
+  int port = -1;
+  if (!g_uri_split(text, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL, &user, &host, &port,
+                   &encoded, &query, &fragment, NULL) ||
+      !host || !*host)
     return refuse(error, "the source names no server: write it as https://SERVER/exchange/USER/");
-  if (g_uri_get_userinfo(uri))
+  if (user)
     return refuse(error, "the source holds a user name: give it with -o user= instead");
-  if (g_uri_get_query(uri) || g_uri_get_fragment(uri))
+  if (query || fragment)
     return refuse(error, "the source holds a '?' or '#': write %3F or %23 for one in a name");
 
-  g_autofree char *path = NULL;
-  if (!normalise_path(g_uri_get_path(uri), &path, error))
+  g_autofree char *path = NULL, *kind = g_ascii_strdown(scheme, -1);
+  if (!normalise_path(encoded, &path, error))
     return FALSE;
-  ret->origin = make_origin(g_uri_get_scheme(uri), g_uri_get_host(uri), g_uri_get_port(uri));
+  ret->origin = make_origin(kind, host, port);
   ret->path = g_steal_pointer(&path);
   return TRUE;
 }
