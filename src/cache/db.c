@@ -17,7 +17,7 @@
  * folded back seldom enough that a long listing is not made of fsync(2). */
 #define PRAGMAS                                                                                    \
   "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF;"                  \
-  "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=4000;"                                       \
+  "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=20000;"                                       \
   "PRAGMA journal_size_limit=33554432; PRAGMA trusted_schema=OFF;"                                 \
   "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 

@@ -154,6 +154,17 @@ gint64 index_count(Index *index, gint64 folder, GError **error)
   return count;
 }
 
+gboolean index_has_local(Index *index, gint64 folder)
+{
+  g_mutex_lock(&index->lock);
+  sqlite3_stmt *stmt = db_use(index->db, SQL_HAS_LOCAL);
+  sqlite3_bind_int64(stmt, 1, folder);
+  gboolean has = db_row(index->db, stmt, NULL) == ROW_FOUND;
+  sqlite3_reset(stmt);
+  g_mutex_unlock(&index->lock);
+  return has;
+}
+
 GArray *index_with_state(Index *index, guint32 state, guint max, GError **error)
 {
   g_autoptr(GArray) inos = g_array_new(FALSE, FALSE, sizeof(gint64));

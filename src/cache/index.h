@@ -123,10 +123,10 @@ gboolean index_written(Index *index, gint64 ino, const Entry *entry, gboolean sa
                        gint64 size, Node *out, GError **error);
 
 /*
- * After our own change of the row's properties (not its bytes): takes id, tag and times from ENTRY
- * and clears NODE_MTIME_OWED; version and size stay as they are.
+ * After our own change of the row's properties (not its bytes): takes id, tag and times from ENTRY;
+ * version and size stay. The row no longer owes its mtime if that is still MTIME.
  */
-gboolean index_patched(Index *index, gint64 ino, const Entry *entry, GError **error);
+gboolean index_patched(Index *index, gint64 ino, const Entry *entry, gint64 mtime, GError **error);
 
 /* The measured size of VERSION (ignored when the row has moved on). */
 gboolean index_set_size(Index *index, gint64 ino, guint32 version, gint64 size, GError **error);

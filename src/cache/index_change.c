@@ -229,6 +229,24 @@ gboolean index_written(Index *index, gint64 ino, const Entry *entry, gboolean sa
   return change_done(index, row, &node, out, error);
 }
 
+gboolean index_patched(Index *index, gint64 ino, const Entry *entry, gint64 mtime, GError **error)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  if (!index_change_begin(index, error))
+    return FALSE;
+  RowResult row = row_get(index, ino, &node, error);
+  if (row == ROW_FOUND && !make_id_free(index, &node, entry, error))
+    row = ROW_FAILED;
+  if (row == ROW_FOUND) {
+    merge_written(&node, entry, TRUE, -1);
+    if (node.entry.user_mtime == mtime)
+      node.state &= ~(guint32)NODE_MTIME_OWED;
+    row = save(index, &node, TRUE, error);
+  }
+  return change_done(index, row, &node, NULL, error);
+}
+
 gboolean index_set_size(Index *index, gint64 ino, guint32 version, gint64 size, GError **error)
 {
   g_auto(Node) node;

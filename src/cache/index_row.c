@@ -62,6 +62,8 @@ static const char *const statements[SQL_N] = {
         SELECT_NODE "WHERE parent=?1 AND ino>?2 AND (state & 2)=0 ORDER BY ino LIMIT ?3",
     [SQL_COUNT] = "SELECT (SELECT count(*) FROM node WHERE parent=?1) -"
                   " (SELECT count(*) FROM node WHERE state!=0 AND (state & 2)!=0 AND parent=?1)",
+    [SQL_HAS_LOCAL] =
+        "SELECT ino FROM node WHERE state!=0 AND (state & 1)!=0 AND parent=?1 LIMIT 1",
     [SQL_WITH_STATE] = "SELECT ino FROM node WHERE state!=0 AND (state & ?1)!=0 LIMIT ?2",
     [SQL_UP] = "SELECT parent,state,id FROM node WHERE ino=?1",
     [SQL_NAME_TAKEN] = "SELECT ino FROM node WHERE parent=?1 AND name=?2",

@@ -66,12 +66,8 @@ static gboolean read_current(Mailbox *mailbox, const Caller *caller, NodeId id, 
                              GError **error)
 {
   GError *inner = NULL;
-  if (!index_get(mailbox->index, id.ino, node, &inner)) {
-    if (!inner)
-      return stale(error);
-    g_propagate_error(error, inner);
+  if (!row_read(mailbox, id.ino, node, error))
     return FALSE;
-  }
   if (node->entry.folder)
     return error_set(error, EISDIR, SCOPE_ITEM, "a folder is not a file");
   if (!tree_refresh(mailbox, caller, node, &inner)) {
@@ -118,24 +114,11 @@ static gboolean begin_reading(File *file, const Caller *caller, const Node *node
   g_mutex_lock(&mailbox->lock);
   if (file->open->stage < 0)
     file->open->size = size;
-  if (told.size != size && RULE("size-bounce")) {
-    *ret_bounce = TRUE;
-    g_hash_table_insert(mailbox->bounced, g_memdup2(&node->ino, sizeof node->ino),
-                        GUINT_TO_POINTER(node->version));
-  }
   g_mutex_unlock(&mailbox->lock);
+  *ret_bounce = told.size != size && RULE("size-bounce");
+  if (*ret_bounce)
+    size_bounce(mailbox, file->open->id, body);
   return TRUE;
-}
-
-/* TRUE when the kernel opens ID again without having asked for its size since we refused it. */
-static gboolean was_bounced(Mailbox *mailbox, NodeId id)
-{
-  g_mutex_lock(&mailbox->lock);
-  gboolean bounced = GPOINTER_TO_UINT(g_hash_table_lookup(mailbox->bounced, &id.ino)) == id.version;
-  if (bounced)
-    g_hash_table_remove(mailbox->bounced, &id.ino);
-  g_mutex_unlock(&mailbox->lock);
-  return bounced;
 }
 
 static gboolean resize(File *file, const Caller *caller, gint64 size, GError **error)
@@ -200,7 +183,7 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
   else if (!staged && (reads || node.entry.size_kind != SIZE_EXACT))
     ok = begin_reading(file, caller, &node, &bounce, &inner);
   if (ok && !bounce) {
-    *ret_size_told_wrong = was_bounced(mailbox, id);
+    *ret_size_told_wrong = size_was_told_wrong(mailbox, id);
     *ret = file;
     return TRUE;
   }
@@ -231,15 +214,9 @@ gboolean name_may_be_made(const char *name, GError **error)
 
 gboolean folder_may_change(Mailbox *mailbox, gint64 ino, Node *folder, GError **error)
 {
-  GError *inner = NULL;
   if (mailbox->options.read_only)
     return error_set(error, EROFS, SCOPE_STORE, "mounted read-only");
-  if (index_get(mailbox->index, ino, folder, &inner))
-    return TRUE;
-  if (!inner)
-    inner = error_new(ESTALE, SCOPE_FOLDER, "the folder is no longer there");
-  g_propagate_error(error, inner);
-  return FALSE;
+  return row_read(mailbox, ino, folder, error);
 }
 
 gboolean mailbox_create(Mailbox *mailbox, const Caller *caller, gint64 parent, const char *name,

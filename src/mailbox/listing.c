@@ -27,19 +27,24 @@ typedef struct {
   gboolean complete;
 } Collector;
 
+static gboolean forget_gone(Collector *collector, GBytes *id, GError **error)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  return !index_find_id(collector->mailbox->index, collector->folder, id, &node, NULL) ||
+         index_delete(collector->mailbox->index, node.ino, error);
+}
+
 static gboolean collect(StoreChangeKind kind, const Entry *entry, gpointer user, GError **error)
 {
   Collector *collector = user;
-  g_auto(Node) node;
   switch (kind) {
   case CHANGE_RESET:
     return TRUE;
   case CHANGE_ENTRY:
     return index_list_add(collector->listing, entry, error);
   case CHANGE_GONE:
-    node_init(&node);
-    return !index_find_id(collector->mailbox->index, collector->folder, entry->id, &node, NULL) ||
-           index_delete(collector->mailbox->index, node.ino, error);
+    return forget_gone(collector, entry->id, error);
   case CHANGE_END:
     collector->complete = TRUE;
     if (entry && entry->content_tag)
@@ -174,12 +179,8 @@ gboolean mailbox_opendir(Mailbox *mailbox, const Caller *caller, gint64 folder, 
   g_auto(Node) node;
   node_init(&node);
   GError *inner = NULL;
-  if (!index_get(mailbox->index, folder, &node, &inner)) {
-    if (!inner)
-      inner = error_new(ESTALE, SCOPE_FOLDER, "the folder is no longer there");
-    g_propagate_error(error, inner);
+  if (!row_read(mailbox, folder, &node, error))
     return FALSE;
-  }
   gboolean local = (node.state & NODE_LOCAL) != 0;
   if (!local && !bring_up_to_date(mailbox, caller, &node, &inner)) {
     /* A complete listing, however old, is an answer while the server is away; none is not. */
@@ -223,13 +224,8 @@ gboolean mailbox_readdir(Mailbox *mailbox, gint64 folder, gint64 after, MailboxD
 {
   g_auto(Node) node;
   node_init(&node);
-  GError *inner = NULL;
-  if (!index_get(mailbox->index, folder, &node, &inner)) {
-    if (!inner)
-      inner = error_new(ESTALE, SCOPE_FOLDER, "the folder is no longer there");
-    g_propagate_error(error, inner);
+  if (!row_read(mailbox, folder, &node, error))
     return FALSE;
-  }
   Reader reader = {mailbox, &node, func, user};
   return index_children(mailbox->index, folder, after, read_row, &reader, error);
 }

@@ -130,7 +130,7 @@ static Mailbox *mailbox_new(Store *store, const MailboxOptions *options)
   mailbox->rows = g_hash_table_new(g_int64_hash, g_int64_equal);
   mailbox->live = g_hash_table_new(node_id_hash, node_id_equal);
   mailbox->folders = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, folder_free);
-  mailbox->bounced = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+  mailbox->bounced = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, bounce_free);
   mailbox->fetchers = g_thread_pool_new(body_fetch, mailbox, -1, FALSE, NULL);
   return mailbox;
 }
@@ -208,6 +208,7 @@ void mailbox_close(Mailbox *mailbox)
     if (!mailbox->options.read_only && !mtime_send_owed(mailbox, deadline))
       log_info("mailbox", "times that were set are sent by the next mount");
   }
+  g_hash_table_remove_all(mailbox->bounced); /* ends fetches that nobody came back for */
   g_thread_pool_free(mailbox->fetchers, FALSE, TRUE);
   store_free(mailbox->store);
   journal_close(mailbox->journal);

@@ -35,7 +35,7 @@ struct Mailbox {
   GHashTable *rows;    /* lock: ino -> Row, those held or open */
   GHashTable *live;    /* lock: NodeId -> Body that is arriving or leased */
   GHashTable *folders; /* lock: ino -> Folder */
-  GHashTable *bounced; /* lock: ino -> version whose true size the kernel was not told yet */
+  GHashTable *bounced; /* lock: ino -> Bounce; freed outside it */
   gboolean opened;     /* lock: store_open() has succeeded */
   guint line_failures; /* lock: in a row */
   gint64 line_pause;   /* lock: monotonic us until which the server is left alone */
@@ -131,7 +131,26 @@ int body_fd(const Body *body);
 /* Runs on a thread of Mailbox.fetchers. */
 void body_fetch(gpointer body, gpointer mailbox);
 
-/* --- size.c: -o sizes=exact ------------------------------------------------------------------ */
+/* --- size.c: true sizes ----------------------------------------------------------------------- */
+
+/* An open that was refused so that the kernel hears the true size. */
+typedef struct {
+  gint64 ino;
+  guint32 version;
+  gboolean told; /* Mailbox.lock: the kernel has looked up since */
+  Body *body;    /* goes on arriving until the kernel is back */
+} Bounce;
+
+void bounce_free(gpointer bounce); /* takes Mailbox.lock */
+
+/* The open of ID is refused now; BODY is kept for the next. */
+void size_bounce(Mailbox *mailbox, NodeId id, Body *body);
+
+/* The kernel is told INO's size. */
+void size_told(Mailbox *mailbox, gint64 ino);
+
+/* TRUE when ID's open was refused and the kernel comes back without having looked up. */
+gboolean size_was_told_wrong(Mailbox *mailbox, NodeId id);
 
 /* Measures NODE if its size is an estimate, and fills it again. A body that cannot be read keeps
  * its estimate; EINTR ends it. */

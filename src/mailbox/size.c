@@ -8,6 +8,61 @@
 
 #include <errno.h>
 
+/* So many refused opens are remembered; those who never came back make room. */
+#define BOUNCES_MAX 64
+
+void size_bounce(Mailbox *mailbox, NodeId id, Body *body)
+{
+  g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(bounce_free);
+  Bounce *bounce = g_new0(Bounce, 1);
+  bounce->ino = id.ino;
+  bounce->version = id.version;
+  g_mutex_lock(&mailbox->lock);
+  bounce->body = body_ref(body);
+  /* Freed after the lock is let go: a body's last reference takes it. */
+  GHashTableIter iter;
+  gpointer value;
+  g_hash_table_iter_init(&iter, mailbox->bounced);
+  while (g_hash_table_iter_next(&iter, NULL, &value)) {
+    const Bounce *other = value;
+    if (other->ino != id.ino && g_hash_table_size(mailbox->bounced) < BOUNCES_MAX)
+      continue;
+    g_hash_table_iter_steal(&iter);
+    g_ptr_array_add(dropped, value);
+  }
+  g_hash_table_insert(mailbox->bounced, &bounce->ino, bounce);
+  g_mutex_unlock(&mailbox->lock);
+}
+
+void size_told(Mailbox *mailbox, gint64 ino)
+{
+  g_mutex_lock(&mailbox->lock);
+  Bounce *bounce = g_hash_table_lookup(mailbox->bounced, &ino);
+  if (bounce)
+    bounce->told = TRUE;
+  g_mutex_unlock(&mailbox->lock);
+}
+
+gboolean size_was_told_wrong(Mailbox *mailbox, NodeId id)
+{
+  g_mutex_lock(&mailbox->lock);
+  Bounce *bounce = g_hash_table_lookup(mailbox->bounced, &id.ino);
+  if (bounce)
+    g_hash_table_steal(mailbox->bounced, &id.ino);
+  g_mutex_unlock(&mailbox->lock);
+  gboolean wrong = bounce && bounce->version == id.version && !bounce->told;
+  bounce_free(bounce);
+  return wrong;
+}
+
+void bounce_free(gpointer data)
+{
+  Bounce *bounce = data;
+  if (bounce)
+    body_put(bounce->body);
+  g_free(bounce);
+}
+
 gboolean size_learn(Mailbox *mailbox, const Caller *caller, Node *node, GError **error)
 {
   if (node->entry.folder || node->entry.size_kind == SIZE_EXACT || (node->state & NODE_LOCAL))

@@ -67,13 +67,15 @@ static void attr_from_open(const OpenNode *open, Attr *out)
 void attr_from_node(Mailbox *mailbox, const Node *node, const Node *folder, Attr *out)
 {
   gint64 confirmed = MAX(node->checked, folder ? folder->listed : 0);
+  if (node->ino == INO_ROOT)
+    confirmed = wall_now();
   gboolean stays = (node->state & NODE_LOCAL) && (node->entry.folder || name_is_local(node->name));
   *out = (Attr){
       .id = {node->ino, node->entry.folder ? 0 : node->version},
       .folder = node->entry.folder,
       .read_only = mailbox->options.read_only || (node->entry.flags & ENTRY_READONLY) != 0,
-      .size = told_size(&node->entry),
-      .mtime = entry_mtime(&node->entry),
+      .size = node->entry.folder ? 0 : told_size(&node->entry),
+      .mtime = entry_mtime(&node->entry) ? entry_mtime(&node->entry) : node->changed,
       .ctime = node->changed,
       .valid_us = stays ? attr_ttl(mailbox)
                   : (node->state & NODE_LOCAL)
@@ -189,8 +191,9 @@ gboolean tree_refresh(Mailbox *mailbox, const Caller *caller, Node *node, GError
     return TRUE;
   gboolean ok = ask_folder(mailbox, caller, &folder, ask, &known, &inner);
   if (ok && known) {
+    gint64 ino = node->ino;
     node_clear(node);
-    ok = row_read(mailbox, node->ino, node, &inner);
+    ok = row_read(mailbox, ino, node, &inner);
     if (!ok && error_errno(inner) == ESTALE)
       inner->code = ENOENT;
   } else if (ok) {
@@ -204,6 +207,11 @@ gboolean tree_refresh(Mailbox *mailbox, const Caller *caller, Node *node, GError
   if (!ok)
     g_propagate_error(error, inner);
   return ok;
+}
+
+static gboolean no_such_name(GError **error)
+{
+  return error_set(error, ENOENT, SCOPE_ITEM, "no such name in this folder");
 }
 
 /* NAME is in no row of FOLDER: does the server have it? Fills NODE with its new row. */
@@ -224,12 +232,12 @@ static gboolean find_on_server(Mailbox *mailbox, const Caller *caller, const Nod
     g_propagate_error(error, inner);
     return FALSE;
   }
+  /* A server that folds case found another name: names here differ in case. */
+  g_autofree char *visible =
+      entry.name ? name_to_visible(entry.name, strlen(entry.name)) : g_strdup(name);
+  if (g_strcmp0(visible, name) != 0 && RULE("name-case"))
+    return no_such_name(error);
   return index_insert(mailbox->index, folder->ino, name, &entry, 0, node, error);
-}
-
-static gboolean no_such_name(GError **error)
-{
-  return error_set(error, ENOENT, SCOPE_ITEM, "no such name in this folder");
 }
 
 /* Looks NAME up where no row has it. */
@@ -292,12 +300,7 @@ gboolean mailbox_lookup(Mailbox *mailbox, const Caller *caller, gint64 parent, c
     return FALSE;
   if (mailbox->options.sizes_exact && !size_learn(mailbox, caller, &node, error))
     return FALSE;
-  if (!node.entry.folder) {
-    /* The kernel hears the size again now. */
-    g_mutex_lock(&mailbox->lock);
-    g_hash_table_remove(mailbox->bounced, &node.ino);
-    g_mutex_unlock(&mailbox->lock);
-  }
+  size_told(mailbox, node.ino);
   node_clear(&folder);
   if (!row_read(mailbox, node.parent, &folder, error))
     return FALSE;
@@ -343,9 +346,9 @@ gboolean mailbox_getattr(Mailbox *mailbox, const Caller *caller, NodeId id, File
     }
     return error_set(error, ESTALE, SCOPE_ITEM, "the item is no longer what it was");
   }
-  if (!row_read(mailbox, node.parent, &folder, error))
+  if (node.ino != INO_ROOT && !row_read(mailbox, node.parent, &folder, error))
     return FALSE;
-  attr_from_node(mailbox, &node, &folder, out);
+  attr_from_node(mailbox, &node, node.ino == INO_ROOT ? &node : &folder, out);
   return TRUE;
 }
 
@@ -353,7 +356,8 @@ gint64 mailbox_parent(Mailbox *mailbox, gint64 folder)
 {
   g_auto(Node) node;
   node_init(&node);
-  return index_get(mailbox->index, folder, &node, NULL) ? node.parent : INO_ROOT;
+  return folder != INO_ROOT && index_get(mailbox->index, folder, &node, NULL) ? node.parent
+                                                                              : INO_ROOT;
 }
 
 void mailbox_quota(Mailbox *mailbox, StoreQuota *out)

@@ -29,7 +29,7 @@ static gboolean send_one(Mailbox *mailbox, gint64 ino)
   gboolean ok = store_set_mtime(mailbox->store, &call, &ref, node.entry.user_mtime, &entry, &error);
   line_end(mailbox, error);
   if (ok)
-    return index_patched(mailbox->index, ino, &entry, NULL);
+    return index_patched(mailbox->index, ino, &entry, node.entry.user_mtime, NULL);
   if (error_scope(error) == SCOPE_LINE)
     return FALSE;
   if (error_errno(error) != EOPNOTSUPP && error_errno(error) != ENOENT)

@@ -193,8 +193,9 @@ gboolean put_upload(Mailbox *mailbox, const Caller *caller, OpenNode *open, GErr
   if (error_errno(inner) == ESTALE || (error_errno(inner) == ENOENT && !local)) {
     inner->code = ESTALE;
     keep_conflict(mailbox, open, node.name, inner);
-    index_forget_listing(mailbox->index, node.parent, NULL);
   }
+  if (error_errno(inner) == ESTALE || error_errno(inner) == EEXIST)
+    index_forget_listing(mailbox->index, node.parent, NULL); /* it is not what we think it is */
   g_propagate_error(error, inner);
   return FALSE;
 }
