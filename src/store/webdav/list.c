@@ -96,7 +96,7 @@ static gboolean propfind_list(DavListing *listing, GError **error)
   Webdav *w = listing->w;
   g_autofree char *body = davbody_propfind(dav_props, dav_props_for(w));
   DavRequest request = {.method = "PROPFIND",
-                        .path = listing->asked,
+                        .path = listing->url,
                         .depth = w->exchange ? "1,noroot" : "1",
                         .type = "text/xml",
                         .body = body};
@@ -138,9 +138,11 @@ typedef struct {
 
 static gboolean take_before(const DavResponse *response, gpointer user, GError **error)
 {
-  (void)error;
   Before *before = user;
   const char *tag = response->values[P_CONTENTTAG];
+  const char *isfolder = response->values[P_ISFOLDER];
+  if (isfolder && isfolder[0] == '0')
+    return error_set(error, ENOTDIR, SCOPE_FOLDER, "it is no folder on the server any more");
   before->href = davurl_path(response->href);
   if (tag && strlen(tag) <= 1024)
     before->content_tag = g_bytes_new(tag, strlen(tag));
@@ -159,7 +161,7 @@ static gboolean tell_end(DavListing *listing, GBytes *content_tag, GError **erro
 gboolean dav_list(Store *store, const StoreCall *call, const StoreRef *folder, StoreChangeFunc func,
                   gpointer user, GError **error)
 {
-  static const int before_props[] = {P_CONTENTTAG, -1};
+  static const int before_props[] = {P_CONTENTTAG, P_ISFOLDER, -1};
   Webdav *w = (Webdav *)store;
   g_autofree char *what = dav_what(w, folder, NULL);
   g_autofree char *asked = dav_path(w, folder, TRUE, error);
@@ -168,17 +170,28 @@ gboolean dav_list(Store *store, const StoreCall *call, const StoreRef *folder, S
   /* The content tag must be older than the rows; its answer also shows the server's own spelling
    * of the folder, below which the rows will be. */
   Before before = {0};
+  g_autofree char *permanent = dav_is_folder_ref(folder) ? dav_permanent(folder) : NULL;
+  const char *url = asked;
+  g_autoptr(GError) mine = NULL;
   if (w->base.caps.content_tag &&
-      !dav_look(w, call, asked, before_props, take_before, &before, what, error))
-    return FALSE;
+      !dav_look(w, call, url, before_props, take_before, &before, what, &mine)) {
+    if (error_errno(mine) != ENOENT || !permanent || !RULE("dav-permanent-url")) {
+      g_propagate_error(error, g_steal_pointer(&mine));
+      return FALSE;
+    }
+    url = permanent; /* quirk 6 */
+    if (!dav_look(w, call, url, before_props, take_before, &before, what, error))
+      return FALSE;
+  }
   DavListing listing = {.w = w,
                         .call = call,
                         .what = what,
+                        .url = url,
                         .asked = asked,
                         .func = func,
                         .user = user,
                         .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
-  if (before.href && g_str_has_suffix(before.href, "/"))
+  if (before.href && url == asked && g_str_has_suffix(before.href, "/"))
     listing.server = g_steal_pointer(&before.href);
   gboolean good = run(&listing, error) && tell_end(&listing, before.content_tag, error);
   g_hash_table_unref(listing.seen);
@@ -208,6 +221,7 @@ gboolean dav_is_empty(Webdav *w, const StoreCall *call, const char *path, const 
   DavListing listing = {.w = w,
                         .call = call,
                         .what = what,
+                        .url = asked,
                         .asked = asked,
                         .func = note_any,
                         .user = &any,

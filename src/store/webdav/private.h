@@ -36,6 +36,7 @@ typedef enum {
   P_QUOTA_AVAILABLE,
   P_QUOTA_USED,
   P_STORED_NAME, /* searched for only */
+  P_DISPLAYNAME,
   N_PROPS
 } DavProp;
 extern const DavName dav_props[N_PROPS];
@@ -153,9 +154,14 @@ char *dav_answer_tag(const HttpResponse *response);
 /* One PROPFIND 0 for PROPS (ends in -1) on PATH; FUNC is called once. ENOENT etc. with WHAT. */
 gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int *props,
                   MultistatusFunc func, gpointer user, const char *what, GError **error);
-/* Fills OUT for what is at PATH in its parent folder; RET_RESOURCETAG may be NULL. */
+/*
+ * Fills OUT for what is at PATH; RET_RESOURCETAG may be NULL. What Exchange hides behind an odd
+ * name is found by its stored name.
+ */
 gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
                        Entry *out, char **ret_resourcetag, GError **error);
+/* NAME has a character for which IIS may answer 404. */
+gboolean dav_is_odd_name(const Webdav *w, const char *name);
 extern const int dav_item_props[], dav_generic_props[];
 const int *dav_props_for(const Webdav *w);
 
@@ -172,6 +178,7 @@ typedef struct {
   Webdav *w;
   const StoreCall *call;
   const char *what;
+  const char *url;      /* where to send: asked, or the folder's permanent URL */
   char *asked, *server; /* the folder's path as asked, and as the server spells it or NULL */
   StoreChangeFunc func;
   gpointer user;

@@ -42,6 +42,7 @@ const DavName dav_props[N_PROPS] = {
     [P_QUOTA_AVAILABLE] = {"DAV:", "quota-available-bytes"},
     [P_QUOTA_USED] = {"DAV:", "quota-used-bytes"},
     [P_STORED_NAME] = {PROPTAG, "x10f3001f"},
+    [P_DISPLAYNAME] = {"DAV:", "displayname"},
 };
 
 /* ---- ids and paths ---- */

@@ -128,8 +128,8 @@ gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **err
     listing->first_seen = FALSE;
     if (from > TOTAL_MAX)
       return incomplete(listing, error);
-    if (!search(listing->w, listing->call, listing->asked, body, from, paging.size,
-                dav_listing_take, listing, &answer, error))
+    if (!search(listing->w, listing->call, listing->url, body, from, paging.size, dav_listing_take,
+                listing, &answer, error))
       return FALSE;
     if (is_unable(answer.status) && from == 0 && !listing->begun) {
       *ret_unable = TRUE;

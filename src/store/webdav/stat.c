@@ -14,10 +14,25 @@ const int dav_item_props[] = {P_ISFOLDER, P_LENGTH,     P_STORE_SIZE, P_ETAG, P_
                               P_CLASS,    P_ISREADONLY, P_MAPI_MTIME, -1};
 const int dav_generic_props[] = {P_RESOURCETYPE, P_LENGTH, P_ETAG, P_MODIFIED,
                                  P_CREATED,      P_MTIME,  -1};
-static const int exchange_stat_props[] = {
-    P_ISFOLDER,   P_LENGTH,     P_STORE_SIZE, P_ETAG,         P_MODIFIED,    P_CREATED,
-    P_RECEIVED,   P_READ,       P_UID,        P_PERMANENT,    P_CLASS,       P_ISREADONLY,
-    P_MAPI_MTIME, P_CONTENTTAG, P_ISHIDDEN,   P_RESOURCETYPE, P_RESOURCETAG, -1};
+static const int exchange_stat_props[] = {P_ISFOLDER,
+                                          P_LENGTH,
+                                          P_STORE_SIZE,
+                                          P_ETAG,
+                                          P_MODIFIED,
+                                          P_CREATED,
+                                          P_RECEIVED,
+                                          P_READ,
+                                          P_UID,
+                                          P_PERMANENT,
+                                          P_CLASS,
+                                          P_ISREADONLY,
+                                          P_MAPI_MTIME,
+                                          P_CONTENTTAG,
+                                          P_ISHIDDEN,
+                                          P_RESOURCETYPE,
+                                          P_RESOURCETAG,
+                                          P_DISPLAYNAME,
+                                          -1};
 
 const int *dav_props_for(const Webdav *w)
 {
@@ -66,37 +81,50 @@ gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int 
 
 typedef struct {
   const Webdav *w;
-  const char *path;
+  const char *place; /* the path of what is asked about, whatever URL was used */
   Entry *out;
   char *resourcetag;
 } Stat;
 
+/*
+ * The segment of what was answered: the server's own spelling when its href is a member of the
+ * folder; else (an answer may repeat the permanent URL) the name it tells; else ours.
+ */
+static char *answered_segment(const Stat *stat, const DavResponse *response)
+{
+  const Webdav *w = stat->w;
+  g_autofree char *parent = dav_parent_path(stat->place);
+  g_autofree char *segment = NULL;
+  if (!strstr(response->href, "/-FlatUrlSpace-/"))
+    segment = dav_member(w, parent, NULL, response->href);
+  if (segment && *segment)
+    return g_steal_pointer(&segment);
+  const char *ours = stat->place + strlen(parent);
+  const char *told = response->values[P_DISPLAYNAME];
+  g_autofree char *name = davurl_name(ours, w->spelling);
+  return told && *told && !strchr(told, '/') && g_strcmp0(told, name) != 0
+             ? davurl_segment(told, w->spelling)
+             : g_strdup(ours);
+}
+
 static gboolean take_stat(const DavResponse *response, gpointer user, GError **error)
 {
   Stat *stat = user;
-  g_autofree char *parent = dav_parent_path(stat->path);
-  gboolean root = strcmp(stat->path, stat->w->root) == 0;
-  g_autofree char *segment = NULL;
-  if (!root) {
-    /* The server's own spelling, when it answers below the folder we mean. */
-    segment = dav_member(stat->w, parent, NULL, response->href);
-    if (!segment || !*segment || strstr(response->href, "/-FlatUrlSpace-/")) {
-      g_free(segment);
-      segment = g_strdup(stat->path + strlen(parent));
-    }
-  }
+  gboolean root = strcmp(stat->place, stat->w->root) == 0;
+  g_autofree char *segment = root ? g_strdup("") : answered_segment(stat, response);
   g_free(stat->resourcetag);
   stat->resourcetag = g_strdup(response->values[P_RESOURCETAG]);
-  return dav_entry(stat->w, root ? "" : segment, response, stat->out, error);
+  return dav_entry(stat->w, segment, response, stat->out, error);
 }
 
-gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
-                       Entry *out, char **ret_resourcetag, GError **error)
+/* Asks at URL about what is at PLACE. */
+static gboolean stat_at(Webdav *w, const StoreCall *call, const char *url, const char *place,
+                        const char *what, Entry *out, char **ret_resourcetag, GError **error)
 {
   g_auto(Entry) entry;
   entry_init(&entry);
-  Stat stat = {.w = w, .path = path, .out = &entry};
-  gboolean good = dav_look(w, call, path, dav_props_for(w), take_stat, &stat, what, error);
+  Stat stat = {.w = w, .place = place, .out = &entry};
+  gboolean good = dav_look(w, call, url, dav_props_for(w), take_stat, &stat, what, error);
   if (good) {
     entry_clear(out);
     *out = entry;
@@ -108,25 +136,30 @@ gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const
   return good;
 }
 
-/* As dav_stat_path(), at the permanent URL of REF; the entry keeps the place REF says. */
-static gboolean stat_permanent(Webdav *w, const StoreCall *call, const StoreRef *ref,
-                               const char *permanent, const char *what, Entry *out, GError **error)
+/* Characters that make IIS answer 404 for a URL although the item is there (quirk 5). */
+gboolean dav_is_odd_name(const Webdav *w, const char *name)
 {
-  g_auto(Entry) entry;
-  entry_init(&entry);
-  if (!dav_stat_path(w, call, permanent, what, &entry, NULL, error))
-    return FALSE;
-  GBytes *id = g_ptr_array_index(ref->path, ref->path->len - 1);
-  g_autofree char *path = dav_path(w, ref, FALSE, NULL);
-  g_autofree char *parent = path ? dav_parent_path(path) : NULL;
-  g_bytes_unref(entry.id);
-  entry.id = g_bytes_ref(id);
-  g_free(entry.name);
-  entry.name = path ? davurl_name(path + strlen(parent), w->spelling) : NULL;
-  entry_clear(out);
-  *out = entry;
-  entry_init(&entry);
-  return TRUE;
+  return w->exchange && strpbrk(name, "+&%:*<>\"|#") != NULL;
+}
+
+gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
+                       Entry *out, char **ret_resourcetag, GError **error)
+{
+  g_autoptr(GError) mine = NULL;
+  if (stat_at(w, call, path, path, what, out, ret_resourcetag, &mine))
+    return TRUE;
+  g_autofree char *parent = dav_parent_path(path);
+  g_autofree char *name = davurl_name(path + strlen(parent), w->spelling);
+  if (error_errno(mine) == ENOENT && name && dav_is_odd_name(w, name) &&
+      RULE("dav-find-stored-name")) {
+    g_autofree char *stored = davurl_stored_name(name);
+    g_autofree char *text = davbody_sql_text(stored);
+    g_autofree char *where = g_strdup_printf("\"%s%s\" = %s", dav_props[P_STORED_NAME].ns,
+                                             dav_props[P_STORED_NAME].name, text);
+    return dav_search_one(w, call, parent, where, what, out, error);
+  }
+  g_propagate_error(error, g_steal_pointer(&mine));
+  return FALSE;
 }
 
 gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entry *out,
@@ -137,20 +170,16 @@ gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entr
   g_autofree char *path = dav_path(w, ref, dav_is_folder_ref(ref), error);
   if (!path)
     return FALSE;
-  g_autoptr(GError) mine = NULL;
-  if (dav_stat_path(w, call, path, what, out, NULL, &mine))
-    return TRUE;
   g_autofree char *permanent = dav_permanent(ref);
-  if (error_errno(mine) == ENOENT && permanent && RULE("dav-permanent-url"))
-    return stat_permanent(w, call, ref, permanent, what, out, error);
+  if (!permanent || !RULE("dav-permanent-url"))
+    return dav_stat_path(w, call, path, what, out, NULL, error);
+  g_autoptr(GError) mine = NULL;
+  if (stat_at(w, call, path, path, what, out, NULL, &mine))
+    return TRUE;
+  if (error_errno(mine) == ENOENT)
+    return stat_at(w, call, permanent, path, what, out, NULL, error);
   g_propagate_error(error, g_steal_pointer(&mine));
   return FALSE;
-}
-
-/* Characters that make IIS answer 404 for a URL although the item is there (quirk 5). */
-static gboolean may_be_hidden_by_iis(const char *name)
-{
-  return strpbrk(name, "+&%:*<>\"|#") != NULL;
 }
 
 gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, const char *name,
@@ -163,19 +192,7 @@ gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, c
     return FALSE;
   g_autofree char *segment = davurl_segment(name, w->spelling);
   g_autofree char *path = g_strconcat(parent, segment, NULL);
-  g_autoptr(GError) mine = NULL;
-  if (dav_stat_path(w, call, path, what, out, NULL, &mine))
-    return TRUE;
-  if (error_errno(mine) == ENOENT && w->exchange && may_be_hidden_by_iis(name) &&
-      RULE("dav-find-stored-name")) {
-    g_autofree char *stored = davurl_stored_name(name);
-    g_autofree char *text = davbody_sql_text(stored);
-    g_autofree char *where = g_strdup_printf("\"%s%s\" = %s", dav_props[P_STORED_NAME].ns,
-                                             dav_props[P_STORED_NAME].name, text);
-    return dav_search_one(w, call, parent, where, what, out, error);
-  }
-  g_propagate_error(error, g_steal_pointer(&mine));
-  return FALSE;
+  return dav_stat_path(w, call, path, what, out, NULL, error);
 }
 
 static gboolean take_content_tag(const DavResponse *response, gpointer user, GError **error)

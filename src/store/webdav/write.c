@@ -80,7 +80,13 @@ static gboolean send_if_current(Webdav *w, const StoreCall *call, const StoreRef
     return FALSE;
   if (!current)
     return stale(what, error);
-  g_autofree char *weakly = g_strdup_printf("If: ([%s]) ([W/%s])", tag, tag);
+  /* With its URL: else mod_dav holds the folder to it as well when something is deleted. */
+  g_autofree char *path = dav_path(w, ref, FALSE, error);
+  g_autofree char *weakly = path ? g_strdup_printf("If: <%s%s> ([%s]) ([W/%s])",
+                                                   http_client_origin(w->http), path, tag, tag)
+                                 : NULL;
+  if (!weakly)
+    return FALSE;
   request->headers[0] = weakly;
   return dav_send_ref(w, call, ref, request, func, user, answer, error);
 }
@@ -157,6 +163,9 @@ static gboolean dav_create(Store *store, const StoreCall *call, const StoreRef *
   g_auto(DavAnswer) answer = {0};
   if (!dav_send(w, call, &request, NULL, NULL, &answer, error))
     return FALSE;
+  if (answer.status == 404 && dav_is_odd_name(w, name))
+    return error_set(error, EINVAL, SCOPE_ITEM, "%s: the server refuses a character in this name",
+                     what);
   if (!dav_is_success(answer.status))
     return dav_refuse(&answer, OP_CREATE, what, error);
   dav_after_change(w, call, path, NULL, FALSE, &answer, source->size, out);
