@@ -270,8 +270,8 @@ void transfer_end(Transfer *transfer, CURLcode code, HttpCounts *counts)
     code = CURLE_OK;
   if (code != CURLE_OK)
     judge(transfer, code);
-  else if (!transfer->head_done)
-    judge(transfer, CURLE_WEIRD_SERVER_REPLY);
+  else if (!transfer->head_done) /* libcurl takes a head cut between two lines for a whole one */
+    judge(transfer, CURLE_PARTIAL_FILE);
   if (transfer->error && transfer->request->changes && transfer->issued > 0)
     error_set_maybe_applied(transfer->error, TRUE);
   if (!transfer->easy)

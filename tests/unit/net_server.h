@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SERVER_CONNS_MAX 64
+#define SERVER_CONNS_MAX 256
 
 typedef struct Server Server;
 
