@@ -4,6 +4,7 @@
 
 #include "dav_url.h"
 
+#include <pthread.h>
 #include <string.h>
 
 typedef struct {
@@ -13,7 +14,7 @@ typedef struct {
 
 struct Auth {
   GHashTable *users;    /* name -> password */
-  GMutex lock;          /* over sessions */
+  pthread_mutex_t lock; /* over sessions */
   GHashTable *sessions; /* id -> Session */
   guint64 next;
 };
@@ -30,7 +31,7 @@ Auth *auth_new(void)
   Auth *auth = g_new0(Auth, 1);
   auth->users = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   auth->sessions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, session_free);
-  g_mutex_init(&auth->lock);
+  pthread_mutex_init(&auth->lock, NULL);
   return auth;
 }
 
@@ -41,7 +42,7 @@ void auth_free(Auth *auth)
   }
   g_hash_table_unref(auth->users);
   g_hash_table_unref(auth->sessions);
-  g_mutex_clear(&auth->lock);
+  pthread_mutex_destroy(&auth->lock);
   g_free(auth);
 }
 
@@ -162,12 +163,12 @@ static void sign_in(Sim *sim, const Request *request, Reply *reply)
   Session *session = g_new0(Session, 1);
   session->user = g_strdup(user);
   session->used = g_get_monotonic_time();
-  g_mutex_lock(&sim->auth->lock);
+  pthread_mutex_lock(&sim->auth->lock);
   char *id =
       g_strdup_printf("1f0c2d9e-7a44-4b1c-9d51-%012" G_GINT64_MODIFIER "x", ++sim->auth->next);
   g_autofree char *cookie = g_strdup(id);
   g_hash_table_insert(sim->auth->sessions, id, session);
-  g_mutex_unlock(&sim->auth->lock);
+  pthread_mutex_unlock(&sim->auth->lock);
   g_strdelimit(destination, "\r\n", ' ');
   reply_header(reply, "Location", destination);
   reply_headerf(reply, "Set-Cookie", "sessionid=%s,0x409; path=/", cookie);
@@ -187,7 +188,7 @@ static const char *session_user(Sim *sim, const char *cookies)
   const char *user = NULL;
   gint64 now = g_get_monotonic_time();
   gint64 timeout = sim_switch(sim, SWITCH_FORMS_TIMEOUT) * G_USEC_PER_SEC;
-  g_mutex_lock(&sim->auth->lock);
+  pthread_mutex_lock(&sim->auth->lock);
   Session *session = g_hash_table_lookup(sim->auth->sessions, id);
   if (session && timeout && now - session->used > timeout) {
     g_hash_table_remove(sim->auth->sessions, id);
@@ -199,7 +200,7 @@ static const char *session_user(Sim *sim, const char *cookies)
     g_hash_table_lookup_extended(sim->auth->users, session->user, &key, NULL);
     user = key;
   }
-  g_mutex_unlock(&sim->auth->lock);
+  pthread_mutex_unlock(&sim->auth->lock);
   return user;
 }
 

@@ -14,7 +14,7 @@
 #define MEMORY_MAX (1024 * 1024)
 
 struct Body {
-  gatomicrefcount refs;
+  gint refs; /* atomic */
   guint64 size;
   GBytes *bytes;    /* or NULL */
   int fd;           /* or -1 */
@@ -24,7 +24,7 @@ struct Body {
 static Body *body_new(guint64 size)
 {
   Body *body = g_new0(Body, 1);
-  g_atomic_ref_count_init(&body->refs);
+  body->refs = 1;
   body->size = size;
   body->fd = -1;
   body->synthetic = -1;
@@ -47,13 +47,13 @@ Body *body_new_synthetic(guint index)
 
 Body *body_ref(Body *body)
 {
-  g_atomic_ref_count_inc(&body->refs);
+  g_atomic_int_inc(&body->refs);
   return body;
 }
 
 void body_unref(Body *body)
 {
-  if (!body || !g_atomic_ref_count_dec(&body->refs)) {
+  if (!body || !g_atomic_int_dec_and_test(&body->refs)) {
     return;
   }
   g_clear_pointer(&body->bytes, g_bytes_unref);

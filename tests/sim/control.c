@@ -4,6 +4,7 @@
 
 #include "value.h"
 
+#include <pthread.h>
 #include <string.h>
 
 typedef struct {
@@ -11,14 +12,14 @@ typedef struct {
 } Counter;
 
 struct Control {
-  GMutex lock;
+  pthread_mutex_t lock;
   GHashTable *methods; /* interned name -> Counter */
 };
 
 Control *control_new(void)
 {
   Control *control = g_new0(Control, 1);
-  g_mutex_init(&control->lock);
+  pthread_mutex_init(&control->lock, NULL);
   control->methods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
   return control;
 }
@@ -26,14 +27,14 @@ Control *control_new(void)
 void control_free(Control *control)
 {
   g_hash_table_unref(control->methods);
-  g_mutex_clear(&control->lock);
+  pthread_mutex_destroy(&control->lock);
   g_free(control);
 }
 
 static char *requests_text(Control *control)
 {
   GString *out = g_string_new(NULL);
-  g_mutex_lock(&control->lock);
+  pthread_mutex_lock(&control->lock);
   g_autoptr(GList) names = g_hash_table_get_keys(control->methods);
   names = g_list_sort(names, (GCompareFunc)strcmp);
   for (const GList *at = names; at; at = at->next) {
@@ -42,7 +43,7 @@ static char *requests_text(Control *control)
         out, "%s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
         (const char *)at->data, counter->count, counter->bytes_in, counter->bytes_out);
   }
-  g_mutex_unlock(&control->lock);
+  pthread_mutex_unlock(&control->lock);
   return g_string_free(out, FALSE);
 }
 
@@ -61,9 +62,9 @@ gboolean control_handle(Control *control, Sim *sim, const Request *request, Repl
     text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", model_submissions(sim->model));
   } else if (strcmp(what, "reset") == 0 && strcmp(request->method, "POST") == 0) {
     model_reset_record(sim->model);
-    g_mutex_lock(&control->lock);
+    pthread_mutex_lock(&control->lock);
     g_hash_table_remove_all(control->methods);
-    g_mutex_unlock(&control->lock);
+    pthread_mutex_unlock(&control->lock);
     text = g_strdup("");
   }
   reply_text(reply, text ? 200 : 404, "text/plain; charset=utf-8", text ? text : "");
@@ -73,7 +74,7 @@ gboolean control_handle(Control *control, Sim *sim, const Request *request, Repl
 void control_count(Control *control, Sim *sim, const Request *request, int status, guint64 bytes_in,
                    guint64 bytes_out)
 {
-  g_mutex_lock(&control->lock);
+  pthread_mutex_lock(&control->lock);
   Counter *counter = g_hash_table_lookup(control->methods, request->method);
   if (!counter) {
     counter = g_new0(Counter, 1);
@@ -82,7 +83,7 @@ void control_count(Control *control, Sim *sim, const Request *request, int statu
   counter->count++;
   counter->bytes_in += bytes_in;
   counter->bytes_out += bytes_out;
-  g_mutex_unlock(&control->lock);
+  pthread_mutex_unlock(&control->lock);
   if (sim->access_log) {
     g_autoptr(GString) now = g_string_new(NULL);
     value_append_iso(now, g_get_real_time() / 1000);

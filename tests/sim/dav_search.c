@@ -8,6 +8,7 @@
 #include "dav_request.h"
 #include "sql.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #define VIEWS_MAX 8
@@ -24,7 +25,7 @@ typedef struct {
 } View;
 
 struct Views {
-  GMutex lock;
+  pthread_mutex_t lock;
   View slots[VIEWS_MAX];
   guint next;
   gint shifts; /* atomic: how often rows are still to shift */
@@ -34,7 +35,7 @@ Views *dav_views_new(const Sim *sim)
 {
   Views *views = g_new0(Views, 1);
   views->shifts = (gint)sim_switch(sim, SWITCH_SHIFT_ROWS);
-  g_mutex_init(&views->lock);
+  pthread_mutex_init(&views->lock, NULL);
   return views;
 }
 
@@ -44,14 +45,14 @@ void dav_views_free(Views *views)
     g_free(views->slots[i].key);
     g_clear_pointer(&views->slots[i].nodes, g_ptr_array_unref);
   }
-  g_mutex_clear(&views->lock);
+  pthread_mutex_destroy(&views->lock);
   g_free(views);
 }
 
 static GPtrArray *views_find(Views *views, const char *key, guint64 version)
 {
   GPtrArray *found = NULL;
-  g_mutex_lock(&views->lock);
+  pthread_mutex_lock(&views->lock);
   for (guint i = 0; i < VIEWS_MAX; i++) {
     const View *view = &views->slots[i];
     if (view->key && view->version == version && strcmp(view->key, key) == 0) {
@@ -59,18 +60,18 @@ static GPtrArray *views_find(Views *views, const char *key, guint64 version)
       break;
     }
   }
-  g_mutex_unlock(&views->lock);
+  pthread_mutex_unlock(&views->lock);
   return found;
 }
 
 static void views_keep(Views *views, const char *key, guint64 version, GPtrArray *nodes)
 {
-  g_mutex_lock(&views->lock);
+  pthread_mutex_lock(&views->lock);
   View *view = &views->slots[views->next++ % VIEWS_MAX];
   g_free(view->key);
   g_clear_pointer(&view->nodes, g_ptr_array_unref);
   *view = (View){.key = g_strdup(key), .version = version, .nodes = g_ptr_array_ref(nodes)};
-  g_mutex_unlock(&views->lock);
+  pthread_mutex_unlock(&views->lock);
 }
 
 /* SQL asks by interned name; resolving one is dear, so the context remembers. */

@@ -5,6 +5,7 @@
 #include "dav_url.h"
 
 #include <fnmatch.h>
+#include <pthread.h>
 #include <string.h>
 
 typedef enum { WHEN_ALWAYS, WHEN_NTH, WHEN_TIMES, WHEN_AFTER } When;
@@ -17,7 +18,7 @@ typedef struct {
 } Rule;
 
 struct Faults {
-  GMutex lock;
+  pthread_mutex_t lock;
   char *path;
   GPtrArray *rules;
 };
@@ -164,7 +165,7 @@ Faults *faults_new(const char *path, GError **error)
     return NULL;
   }
   Faults *faults = g_new0(Faults, 1);
-  g_mutex_init(&faults->lock);
+  pthread_mutex_init(&faults->lock, NULL);
   faults->path = g_strdup(path);
   faults->rules = rules;
   return faults;
@@ -177,7 +178,7 @@ void faults_free(Faults *faults)
   }
   g_ptr_array_unref(faults->rules);
   g_free(faults->path);
-  g_mutex_clear(&faults->lock);
+  pthread_mutex_destroy(&faults->lock);
   g_free(faults);
 }
 
@@ -187,10 +188,10 @@ gboolean faults_reload(Faults *faults, GError **error)
   if (!rules) {
     return FALSE;
   }
-  g_mutex_lock(&faults->lock);
+  pthread_mutex_lock(&faults->lock);
   g_ptr_array_unref(faults->rules);
   faults->rules = rules;
-  g_mutex_unlock(&faults->lock);
+  pthread_mutex_unlock(&faults->lock);
   return TRUE;
 }
 
@@ -213,7 +214,7 @@ static gboolean due(Rule *rule)
 Fault *faults_match(Faults *faults, const char *method, const char *decoded_path)
 {
   Fault *found = NULL;
-  g_mutex_lock(&faults->lock);
+  pthread_mutex_lock(&faults->lock);
   for (guint i = 0; i < faults->rules->len && !found; i++) {
     Rule *rule = faults->rules->pdata[i];
     if ((strcmp(rule->method, "*") == 0 || g_ascii_strcasecmp(rule->method, method) == 0) &&
@@ -225,7 +226,7 @@ Fault *faults_match(Faults *faults, const char *method, const char *decoded_path
       found->body_file = g_strdup(rule->fault.body_file);
     }
   }
-  g_mutex_unlock(&faults->lock);
+  pthread_mutex_unlock(&faults->lock);
   return found;
 }
 

@@ -9,7 +9,7 @@ Model *model_new(gboolean fold_case, gint64 clock_ms)
 {
   Model *model = g_new0(Model, 1);
   g_rw_lock_init(&model->lock);
-  g_mutex_init(&model->record_lock);
+  pthread_mutex_init(&model->record_lock, NULL);
   model->record = g_string_new(NULL);
   model->fold_case = fold_case;
   model->clock = clock_ms;
@@ -39,7 +39,7 @@ void model_free(Model *model)
   g_ptr_array_unref(model->mailboxes);
   g_hash_table_unref(model->by_mid);
   g_string_free(model->record, TRUE);
-  g_mutex_clear(&model->record_lock);
+  pthread_mutex_destroy(&model->record_lock);
   g_rw_lock_clear(&model->lock);
   g_free(model);
 }

@@ -9,42 +9,42 @@
 static void record(Model *model, const char *kind, const Node *node)
 {
   g_autofree char *path = model_path(node);
-  g_mutex_lock(&model->record_lock);
+  pthread_mutex_lock(&model->record_lock);
   g_string_append_printf(model->record, "%" G_GUINT64_FORMAT " %s %s %" G_GUINT64_FORMAT "\n",
                          ++model->record_seq, kind, path, node->uid);
-  g_mutex_unlock(&model->record_lock);
+  pthread_mutex_unlock(&model->record_lock);
 }
 
 char *model_mutations(Model *model)
 {
-  g_mutex_lock(&model->record_lock);
+  pthread_mutex_lock(&model->record_lock);
   char *text = g_strdup(model->record->str);
-  g_mutex_unlock(&model->record_lock);
+  pthread_mutex_unlock(&model->record_lock);
   return text;
 }
 
 guint64 model_submissions(Model *model)
 {
-  g_mutex_lock(&model->record_lock);
+  pthread_mutex_lock(&model->record_lock);
   guint64 count = model->submissions;
-  g_mutex_unlock(&model->record_lock);
+  pthread_mutex_unlock(&model->record_lock);
   return count;
 }
 
 void model_reset_record(Model *model)
 {
-  g_mutex_lock(&model->record_lock);
+  pthread_mutex_lock(&model->record_lock);
   g_string_truncate(model->record, 0);
   model->record_seq = 0;
   model->submissions = 0;
-  g_mutex_unlock(&model->record_lock);
+  pthread_mutex_unlock(&model->record_lock);
 }
 
 void model_submitted(Model *model)
 {
-  g_mutex_lock(&model->record_lock);
+  pthread_mutex_lock(&model->record_lock);
   model->submissions++;
-  g_mutex_unlock(&model->record_lock);
+  pthread_mutex_unlock(&model->record_lock);
 }
 
 /* The membership or a member of folder changed. */

@@ -4,6 +4,8 @@
 
 #include "model.h"
 
+#include <pthread.h>
+
 struct Model {
   GRWLock lock;
   GPtrArray *mailboxes; /* Mailbox, owned */
@@ -11,7 +13,7 @@ struct Model {
   guint64 next_id, change, bytes;
   gint64 clock; /* 0: the real one */
   gboolean fold_case;
-  GMutex record_lock; /* below the lock above */
+  pthread_mutex_t record_lock; /* below the lock above */
   GString *record;
   guint64 record_seq, submissions;
 };
