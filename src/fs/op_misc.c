@@ -3,6 +3,7 @@
  * Owns attributes of a node and of the whole: getattr, setattr, statfs. Owner and mode are the
  * mount's: setting them to what they are succeeds, anything else is refused here.
  */
+#include "base/rule.h"
 #include "fs/private.h"
 
 #include "base/error.h"
@@ -29,13 +30,19 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
   call_end(&call);
 }
 
-/* TRUE when owner and mode in TO (as far as WHAT names them) are those NODE has. */
+/*
+ * TRUE when owner and mode in TO (as far as WHAT names them) are those NODE has. Bits that the
+ * umask takes off are not there to be changed, nor is the x bit of a file: cp -p, rsync -a and tar
+ * x of an ordinary file succeed, as on vfat.
+ */
 static gboolean keeps_owner_and_mode(const Call *call, const Attr *attr, const struct stat *to,
                                      int what)
 {
   struct fuse_entry_param now;
   entry_fill(call->fs, attr, &now);
-  return !((what & FUSE_SET_ATTR_MODE) && ((to->st_mode ^ now.attr.st_mode) & 07777)) &&
+  mode_t kept = attr->folder ? call->fs->folder_mode : call->fs->file_mode;
+  mode_t counts = RULE("chmod-masked") ? kept | 07000 : 07777;
+  return !((what & FUSE_SET_ATTR_MODE) && ((to->st_mode ^ now.attr.st_mode) & counts)) &&
          !((what & FUSE_SET_ATTR_UID) && to->st_uid != now.attr.st_uid) &&
          !((what & FUSE_SET_ATTR_GID) && to->st_gid != now.attr.st_gid);
 }

@@ -61,6 +61,25 @@ static gboolean stale(GError **error)
   return error_set(error, ESTALE, SCOPE_ITEM, "this version of the item is outdated");
 }
 
+/*
+ * The kernel holds an outdated version of INO and will look it up again, once: so that it is not
+ * refused a second time for a wrong size, that of the current version is learnt now.
+ */
+static void prepare_current(Mailbox *mailbox, const Caller *caller, gint64 ino)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  g_autoptr(GError) ignored = NULL;
+  gint64 size;
+  if (!index_get(mailbox->index, ino, &node, NULL) || node.entry.folder ||
+      node.entry.size_kind == SIZE_EXACT || (node.state & NODE_LOCAL))
+    return;
+  g_autoptr(Body) body = body_get(mailbox, &node, &ignored);
+  if (body && body_wait_size(body, caller, &size, &ignored) &&
+      index_set_size(mailbox->index, ino, node.version, size, &ignored))
+    size_bounce(mailbox, (NodeId){ino, node.version}, body);
+}
+
 /* Fills NODE with the row of ID, young enough, and still that version. */
 static gboolean read_current(Mailbox *mailbox, const Caller *caller, NodeId id, Node *node,
                              GError **error)
@@ -76,7 +95,10 @@ static gboolean read_current(Mailbox *mailbox, const Caller *caller, NodeId id, 
     g_propagate_error(error, inner);
     return FALSE;
   }
-  return (node->version == id.version || !RULE("version-per-file")) || stale(error);
+  if (node->version == id.version || !RULE("version-per-file"))
+    return TRUE;
+  prepare_current(mailbox, caller, id.ino);
+  return stale(error);
 }
 
 static gboolean may_write(const Mailbox *mailbox, const Node *node, GError **error)
@@ -157,7 +179,9 @@ static void row_outdated(Mailbox *mailbox, const Caller *caller, Node *node)
 {
   g_autoptr(GError) ignored = NULL;
   node->checked = 0;
-  if (!tree_ask(mailbox, caller, node, &ignored))
+  if (tree_ask(mailbox, caller, node, &ignored))
+    prepare_current(mailbox, caller, node->ino);
+  else
     log_debug("mailbox", "an outdated row stays: %s", ignored->message);
 }
 
