@@ -90,8 +90,8 @@ gboolean dav_perform(Webdav *w, const StoreCall *call, const DavRequest *request
                      GError **error);
 
 /*
- * Sends REQUEST to REF: to its URL, and when that is 404 to its permanent URL (quirk 6).
- * request->path is filled in here.
+ * Sends REQUEST to REF: to its URL, and when that is 404 to its permanent URL (quirk 6); a change
+ * only if the item has not got another name meanwhile. request->path is filled in here.
  */
 gboolean dav_send_ref(Webdav *w, const StoreCall *call, const StoreRef *ref, DavRequest *request,
                       MultistatusFunc func, gpointer user, DavAnswer *answer, GError **error);
@@ -160,6 +160,9 @@ gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int 
  */
 gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
                        Entry *out, char **ret_resourcetag, GError **error);
+/* The same by the name the store keeps, in one SEARCH: for what has a URL that does not work. */
+gboolean dav_stat_stored(Webdav *w, const StoreCall *call, const char *path, const char *what,
+                         Entry *out, GError **error);
 /* NAME has a character for which IIS may answer 404. */
 gboolean dav_is_odd_name(const Webdav *w, const char *name);
 extern const int dav_item_props[], dav_generic_props[];

@@ -133,7 +133,10 @@ gboolean dav_send_ref(Webdav *w, const StoreCall *call, const StoreRef *ref, Dav
   request->path = path;
   gboolean sent = dav_send(w, call, request, func, user, answer, error);
   g_autofree char *permanent = dav_permanent(ref);
-  if (sent && answer->status == 404 && permanent && RULE("dav-permanent-url")) {
+  g_auto(Entry) now;
+  entry_init(&now);
+  if (sent && answer->status == 404 && permanent && RULE("dav-permanent-url") &&
+      (!request->changes || dav_stat((Store *)w, call, ref, &now, NULL))) {
     request->path = permanent;
     sent = dav_send(w, call, request, func, user, answer, error);
   }

@@ -15,7 +15,7 @@
 
 #define FIRST_PAGE 200u /* small: the first names are on the screen soon */
 #define PAGE 2000u
-#define SHIFTS_MAX 16u
+#define SHIFTS_MAX 8u
 #define TOTAL_MAX 5000000u
 
 #define VISIBLE "\"DAV:ishidden\" = False"
@@ -68,17 +68,6 @@ typedef struct {
   gboolean done;
 } Paging;
 
-/* Goes back far enough to meet known rows again. */
-static gboolean step_back(const DavListing *listing, Paging *paging, GError **error)
-{
-  if (++paging->shifts > SHIFTS_MAX)
-    return error_set(error, EIO, SCOPE_FOLDER,
-                     "%s: the folder changes faster than it can be listed; try again",
-                     listing->what);
-  paging->next = paging->next > PAGE ? paging->next - PAGE : 0;
-  return TRUE;
-}
-
 static gboolean incomplete(const DavListing *listing, GError **error)
 {
   return error_set(error, EIO, SCOPE_FOLDER,
@@ -87,29 +76,42 @@ static gboolean incomplete(const DavListing *listing, GError **error)
                    listing->what);
 }
 
+/* Goes back BY rows, to meet known rows again; not for ever. */
+static gboolean step_back(const DavListing *listing, Paging *paging, guint64 by, GError **error)
+{
+  if (++paging->shifts > SHIFTS_MAX)
+    return error_set(error, EIO, SCOPE_FOLDER,
+                     "%s: the folder changes faster than it can be listed; try again",
+                     listing->what);
+  paging->done = FALSE;
+  paging->next = paging->next > by ? paging->next - by : 0;
+  return TRUE;
+}
+
 /* Decides from the page just read (LISTING's rows, RANGE) what to read next. */
 static gboolean advance(const DavListing *listing, const PageRange *range, guint64 from,
                         guint asked, Paging *paging, GError **error)
 {
   gboolean shifted = from > 0 && (listing->rows == 0 || !listing->first_seen);
   if (shifted && RULE("dav-list-shift"))
-    return step_back(listing, paging, error);
+    return step_back(listing, paging, PAGE, error);
   if (range->told && range->first != from)
     return incomplete(listing, error);
+  if (from > 0 && !listing->fresh && listing->rows > 1 && !paging->shifts &&
+      RULE("dav-list-repeats"))
+    return range->told ? step_back(listing, paging, paging->next, error)
+                       : incomplete(listing, error);
   paging->next = from + listing->rows;
   paging->size = PAGE;
-  gint64 total = range->told ? range->total : -1;
-  if (total < 0) { /* a short page is the last; a longer one is all there is */
+  if (range->total < 0) { /* a short page is the last; a longer one is all there is */
     paging->done = listing->rows != asked;
-    return paging->done || listing->fresh || paging->shifts ? TRUE : incomplete(listing, error);
+    return TRUE;
   }
-  paging->done = paging->next >= (guint64)total;
-  if (paging->done && g_hash_table_size(listing->seen) < (guint64)total &&
-      RULE("dav-list-complete"))
-    return incomplete(listing, error);
-  if (!paging->done && listing->rows <= (from ? 1u : 0u))
-    return step_back(listing, paging, error);
-  return TRUE;
+  paging->done = paging->next >= (guint64)range->total;
+  gboolean stuck = !paging->done && listing->rows <= (from ? 1u : 0u);
+  gboolean missing = paging->done && g_hash_table_size(listing->seen) < (guint64)range->total &&
+                     RULE("dav-list-complete");
+  return stuck || missing ? step_back(listing, paging, paging->next, error) : TRUE;
 }
 
 gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **error)

@@ -142,6 +142,18 @@ gboolean dav_is_odd_name(const Webdav *w, const char *name)
   return w->exchange && strpbrk(name, "+&%:*<>\"|#") != NULL;
 }
 
+gboolean dav_stat_stored(Webdav *w, const StoreCall *call, const char *path, const char *what,
+                         Entry *out, GError **error)
+{
+  g_autofree char *parent = dav_parent_path(path);
+  g_autofree char *name = davurl_name(path + strlen(parent), w->spelling);
+  g_autofree char *stored = name ? davurl_stored_name(name) : g_strdup("");
+  g_autofree char *text = davbody_sql_text(stored);
+  g_autofree char *where = g_strdup_printf("\"%s%s\" = %s", dav_props[P_STORED_NAME].ns,
+                                           dav_props[P_STORED_NAME].name, text);
+  return dav_search_one(w, call, parent, where, what, out, error);
+}
+
 gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const char *what,
                        Entry *out, char **ret_resourcetag, GError **error)
 {
@@ -151,15 +163,28 @@ gboolean dav_stat_path(Webdav *w, const StoreCall *call, const char *path, const
   g_autofree char *parent = dav_parent_path(path);
   g_autofree char *name = davurl_name(path + strlen(parent), w->spelling);
   if (error_errno(mine) == ENOENT && name && dav_is_odd_name(w, name) &&
-      RULE("dav-find-stored-name")) {
-    g_autofree char *stored = davurl_stored_name(name);
-    g_autofree char *text = davbody_sql_text(stored);
-    g_autofree char *where = g_strdup_printf("\"%s%s\" = %s", dav_props[P_STORED_NAME].ns,
-                                             dav_props[P_STORED_NAME].name, text);
-    return dav_search_one(w, call, parent, where, what, out, error);
-  }
+      RULE("dav-find-stored-name"))
+    return dav_stat_stored(w, call, path, what, out, error);
   g_propagate_error(error, g_steal_pointer(&mine));
   return FALSE;
+}
+
+/* As dav_stat() by the permanent URL, which leads to the item wherever it is called what. */
+static gboolean stat_permanent(Webdav *w, const StoreCall *call, const char *permanent,
+                               const char *path, const char *what, Entry *out, GError **error)
+{
+  g_auto(Entry) entry;
+  entry_init(&entry);
+  if (!stat_at(w, call, permanent, path, what, &entry, NULL, error))
+    return FALSE;
+  g_autofree char *parent = dav_parent_path(path);
+  g_autofree char *name = davurl_name(path + strlen(parent), w->spelling);
+  if (g_strcmp0(name, entry.name) != 0)
+    return error_set(error, ENOENT, SCOPE_ITEM, "%s: it has another name on the server now", what);
+  entry_clear(out);
+  *out = entry;
+  entry_init(&entry);
+  return TRUE;
 }
 
 gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entry *out,
@@ -177,7 +202,7 @@ gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entr
   if (stat_at(w, call, path, path, what, out, NULL, &mine))
     return TRUE;
   if (error_errno(mine) == ENOENT)
-    return stat_at(w, call, permanent, path, what, out, NULL, error);
+    return stat_permanent(w, call, permanent, path, what, out, error);
   g_propagate_error(error, g_steal_pointer(&mine));
   return FALSE;
 }
@@ -192,7 +217,14 @@ gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, c
     return FALSE;
   g_autofree char *segment = davurl_segment(name, w->spelling);
   g_autofree char *path = g_strconcat(parent, segment, NULL);
-  return dav_stat_path(w, call, path, what, out, NULL, error);
+  g_autoptr(GError) mine = NULL;
+  if (stat_at(w, call, path, path, what, out, NULL, &mine))
+    return TRUE;
+  /* Quirks 5 and 6: a 404 does not mean that a name is free. */
+  if (error_errno(mine) == ENOENT && w->exchange && RULE("dav-find-stored-name"))
+    return dav_stat_stored(w, call, path, what, out, error);
+  g_propagate_error(error, g_steal_pointer(&mine));
+  return FALSE;
 }
 
 static gboolean take_content_tag(const DavResponse *response, gpointer user, GError **error)

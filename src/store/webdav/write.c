@@ -107,15 +107,27 @@ static void minimal_entry(const Webdav *w, const char *path, gboolean folder, En
   out->fields = FIELD_ID | FIELD_NAME;
 }
 
+/* Asks what is there now by every way that leads to it. */
+static gboolean restat(Webdav *w, const StoreCall *call, const char *path, const StoreRef *ref,
+                       Entry *out, char **ret_resourcetag)
+{
+  g_autoptr(GError) error = NULL;
+  if (dav_stat_path(w, call, path, path, out, ret_resourcetag, &error))
+    return TRUE;
+  if (error_errno(error) != ENOENT || !w->exchange)
+    return FALSE;
+  return (ref && dav_stat((Store *)w, call, ref, out, NULL)) ||
+         dav_stat_stored(w, call, path, path, out, NULL);
+}
+
 void dav_after_change(Webdav *w, const StoreCall *call, const char *path, const StoreRef *ref,
                       gboolean folder, const DavAnswer *answer, gint64 size, Entry *out)
 {
   g_autofree char *our_tag = dav_answer_tag(answer->http);
   g_autofree char *resourcetag = NULL;
   const char *our_resourcetag = http_response_header(answer->http, "ResourceTag");
-  gboolean told = RULE("dav-restat") && /* quirks 33, 37: nothing is as we sent it */
-                  (dav_stat_path(w, call, path, path, out, &resourcetag, NULL) ||
-                   (ref && dav_stat((Store *)w, call, ref, out, NULL)));
+  /* Quirks 33, 37: nothing is as we sent it. */
+  gboolean told = RULE("dav-restat") && restat(w, call, path, ref, out, &resourcetag);
   if (!told)
     minimal_entry(w, path, folder, out);
   if (folder)
@@ -144,6 +156,20 @@ void dav_after_change(Webdav *w, const StoreCall *call, const char *path, const 
 
 /* ---- the slots ---- */
 
+/* A 404 to a PUT: the folder is gone, or the URL works for nobody (quirks 5 and 6). */
+static gboolean refuse_hidden(Webdav *w, const StoreCall *call, const char *path, const char *name,
+                              const char *what, const DavAnswer *answer, GError **error)
+{
+  g_auto(Entry) now;
+  entry_init(&now);
+  if (dav_stat_stored(w, call, path, what, &now, NULL))
+    return error_set(error, EEXIST, SCOPE_ITEM, "%s: the name is taken", what);
+  if (dav_is_odd_name(w, name))
+    return error_set(error, EINVAL, SCOPE_ITEM, "%s: the server refuses a character in this name",
+                     what);
+  return dav_refuse(answer, OP_CREATE, what, error);
+}
+
 static gboolean dav_create(Store *store, const StoreCall *call, const StoreRef *folder,
                            const char *name, const StoreSource *source, Entry *out, GError **error)
 {
@@ -163,9 +189,8 @@ static gboolean dav_create(Store *store, const StoreCall *call, const StoreRef *
   g_auto(DavAnswer) answer = {0};
   if (!dav_send(w, call, &request, NULL, NULL, &answer, error))
     return FALSE;
-  if (answer.status == 404 && dav_is_odd_name(w, name))
-    return error_set(error, EINVAL, SCOPE_ITEM, "%s: the server refuses a character in this name",
-                     what);
+  if (answer.status == 404 && w->exchange)
+    return refuse_hidden(w, call, path, name, what, &answer, error);
   if (!dav_is_success(answer.status))
     return dav_refuse(&answer, OP_CREATE, what, error);
   dav_after_change(w, call, path, NULL, FALSE, &answer, source->size, out);
