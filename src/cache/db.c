@@ -17,7 +17,7 @@
  * folded back seldom enough that a long listing is not made of fsync(2). */
 #define PRAGMAS                                                                                    \
   "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF;"                  \
-  "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=20000;"                                       \
+  "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8000;"                                      \
   "PRAGMA journal_size_limit=33554432; PRAGMA trusted_schema=OFF;"                                 \
   "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 
@@ -330,8 +330,19 @@ static gboolean put_aside(const char *path, GError **error)
   return TRUE;
 }
 
+/* Nobody asks SQLite how much memory it uses; counting it takes a global lock for each piece. */
+static void configure_once(void)
+{
+  static gsize done;
+  if (g_once_init_enter(&done)) {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    g_once_init_leave(&done, 1);
+  }
+}
+
 Db *db_open(const char *path, const DbSchema *schema, DbOrigin *ret_origin, GError **error)
 {
+  configure_once();
   gboolean corrupt = FALSE;
   DbOrigin origin = DB_FRESH;
   g_autoptr(GError) first = NULL;

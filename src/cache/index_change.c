@@ -291,6 +291,7 @@ static gboolean rename_row(Index *index, Node *node, gint64 parent, const char *
   g_free(node->name);
   node->name = g_strdup(name);
   g_clear_pointer(&node->entry.name, g_free);
+  node->entry.fields &= ~(guint32)FIELD_NAME; /* until the server tells how it spells it */
   if (told) {
     if (!make_id_free(index, node, told, error))
       return FALSE;

@@ -17,18 +17,27 @@
 #include <errno.h>
 #include <string.h>
 
-#define BATCH 1000
+/* Rows in a transaction. Each touches pages all over three indexes, so that the log of a long
+ * listing gets shorter with every doubling; what others wait for the lock gets longer. */
+#define BATCH_FIRST 1000
+#define BATCH_LAST 8000
 
 IndexListing *index_list_begin(Index *index, gint64 folder)
 {
   IndexListing *listing = g_new0(IndexListing, 1);
   listing->index = index;
   listing->folder = folder;
-  listing->batch = g_new0(Entry, BATCH);
+  listing->batch_size = BATCH_FIRST;
+  listing->batch = g_new0(Entry, BATCH_FIRST);
   listing->gone =
       g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, NULL);
   g_mutex_lock(&index->lock);
   listing->number = ++index->last_listing;
+  gint64 child = -1;
+  sqlite3_stmt *stmt = db_use(index->db, SQL_ANY_CHILD);
+  sqlite3_bind_int64(stmt, 1, folder);
+  db_int(index->db, stmt, &child, NULL);
+  listing->first = child == 0;
   g_ptr_array_add(index->listings, listing);
   g_mutex_unlock(&index->lock);
   return listing;
@@ -36,6 +45,8 @@ IndexListing *index_list_begin(Index *index, gint64 folder)
 
 static gboolean seen_add(IndexListing *listing, gint64 ino, gint flags, GError **error)
 {
+  if (listing->first && flags == 0)
+    return TRUE; /* every row is new: none can be missed at the end */
   sqlite3_stmt *stmt = db_use(listing->index->db, SQL_SEEN_ADD);
   sqlite3_bind_int64(stmt, 1, listing->number);
   sqlite3_bind_int64(stmt, 2, ino);
@@ -64,6 +75,12 @@ void listing_note_gone(Index *index, gint64 parent, GBytes *id)
   }
 }
 
+/* TRUE when another call has deleted TOLD's row, or moved it away, since the listing began. */
+static gboolean is_gone(const IndexListing *listing, const Entry *told)
+{
+  return g_hash_table_contains(listing->gone, told->id) && RULE("index-local-wins");
+}
+
 /* TRUE in *RET when the row was written by another call since the listing began. */
 static gboolean is_local(IndexListing *listing, const Node *node, gboolean *ret, GError **error)
 {
@@ -79,17 +96,29 @@ static gboolean is_local(IndexListing *listing, const Node *node, gboolean *ret,
   return TRUE;
 }
 
-static RowResult find_key(IndexListing *listing, GBytes *key, Node *out, GError **error)
+/* The row TOLD is about: by id, else by match key. */
+static RowResult match(IndexListing *listing, const Entry *told, Node *out, GError **error)
 {
-  sqlite3_stmt *stmt = db_use(listing->index->db, SQL_FIND_KEY);
+  sqlite3_stmt *stmt = db_use(listing->index->db, SQL_MATCH_ID);
   sqlite3_bind_int64(stmt, 1, listing->folder);
-  db_bind_bytes(stmt, 2, key);
+  db_bind_bytes(stmt, 2, told->id);
+  RowResult row = row_one(listing->index, stmt, out, error);
+  if (row != ROW_NONE || listing->first || !told->match_key || is_gone(listing, told) ||
+      !RULE("index-match-key"))
+    return row;
+  stmt = db_use(listing->index->db, SQL_MATCH_KEY);
+  sqlite3_bind_int64(stmt, 1, listing->folder);
+  db_bind_bytes(stmt, 2, told->match_key);
   sqlite3_bind_int64(stmt, 3, listing->number);
   return row_one(listing->index, stmt, out, error);
 }
 
+/*
+ * A new row. *RET_TAKEN, unless NULL: its id or name is there already and nothing was done; with
+ * NULL the id is known to be new, and a taken name gets a twin.
+ */
 static gboolean insert_told(IndexListing *listing, const Entry *told, const char *visible,
-                            GError **error)
+                            gboolean *ret_taken, GError **error)
 {
   Index *index = listing->index;
   g_auto(Node) node;
@@ -105,15 +134,18 @@ static gboolean insert_told(IndexListing *listing, const Entry *told, const char
   gboolean taken = FALSE;
   if (!row_insert(index, &node, &taken, error))
     return FALSE;
+  if (ret_taken)
+    *ret_taken = taken;
+  if (ret_taken && taken)
+    return TRUE;
   if (taken) {
     g_free(node.name);
     node.name = row_free_twin(index, listing->folder, visible, error);
-    if (!node.name || !row_insert(index, &node, &taken, error))
+    if (!node.name || !row_insert(index, &node, &(gboolean){FALSE}, error))
       return FALSE;
   }
   listing->changed = TRUE;
-  gboolean twin = strcmp(node.name, visible) != 0;
-  return seen_add(listing, node.ino, twin ? SEEN_TWIN : 0, error);
+  return seen_add(listing, node.ino, taken ? SEEN_TWIN : 0, error);
 }
 
 static gboolean update_told(IndexListing *listing, Node *node, const Entry *told, GError **error)
@@ -140,18 +172,6 @@ static gboolean update_told(IndexListing *listing, Node *node, const Entry *told
   return seen_add(listing, node->ino, twin ? SEEN_TWIN : 0, error);
 }
 
-/* The row TOLD is about: by id, else by match key. *RET_GONE: its id was deleted here meanwhile. */
-static RowResult find_told(IndexListing *listing, const Entry *told, Node *out, gboolean *ret_gone,
-                           GError **error)
-{
-  RowResult row = row_find_id(listing->index, listing->folder, told->id, out, error);
-  *ret_gone =
-      row == ROW_NONE && g_hash_table_contains(listing->gone, told->id) && RULE("index-local-wins");
-  if (row == ROW_NONE && !*ret_gone && told->match_key && RULE("index-match-key"))
-    row = find_key(listing, told->match_key, out, error);
-  return row;
-}
-
 static gboolean apply_entry(IndexListing *listing, const Entry *told, GError **error)
 {
   g_autofree char *visible = told->name && (told->fields & FIELD_NAME)
@@ -163,14 +183,18 @@ static gboolean apply_entry(IndexListing *listing, const Entry *told, GError **e
   }
   g_auto(Node) node;
   node_init(&node);
-  gboolean gone = FALSE, local = FALSE;
-  RowResult row = find_told(listing, told, &node, &gone, error);
+  gboolean local = FALSE, taken = FALSE;
+  if (listing->first && !is_gone(listing, told)) {
+    if (!insert_told(listing, told, visible, &taken, error))
+      return FALSE;
+    if (!taken)
+      return TRUE;
+  }
+  RowResult row = match(listing, told, &node, error);
   if (row == ROW_FAILED)
     return FALSE;
-  if (gone)
-    return TRUE;
   if (row == ROW_NONE)
-    return insert_told(listing, told, visible, error);
+    return is_gone(listing, told) || insert_told(listing, told, visible, NULL, error);
   if (!is_local(listing, &node, &local, error))
     return FALSE;
   if (local)
@@ -178,7 +202,8 @@ static gboolean apply_entry(IndexListing *listing, const Entry *told, GError **e
   if (node.entry.folder == told->folder)
     return update_told(listing, &node, told, error);
   /* A file where a folder was, or the other way round, is another thing. */
-  return row_delete(listing->index, node.ino, error) && insert_told(listing, told, visible, error);
+  return row_delete(listing->index, node.ino, error) &&
+         insert_told(listing, told, visible, NULL, error);
 }
 
 /* Applies what was gathered. The lock is held, in a transaction. */
@@ -208,12 +233,16 @@ static void drop_batch(IndexListing *listing)
 gboolean index_list_add(IndexListing *listing, const Entry *entry, GError **error)
 {
   entry_copy(entry, &listing->batch[listing->n_batch++]);
-  if (listing->n_batch < BATCH)
+  if (listing->n_batch < listing->batch_size)
     return TRUE;
   gboolean ok = index_change_begin(listing->index, error);
   if (ok)
     ok = index_change_end(listing->index, apply_batch(listing, error), error);
   drop_batch(listing);
+  if (listing->batch_size < BATCH_LAST) {
+    listing->batch_size *= 2;
+    listing->batch = g_renew(Entry, listing->batch, listing->batch_size);
+  }
   return ok;
 }
 
@@ -257,6 +286,8 @@ static gboolean promote_twins(IndexListing *listing, GError **error)
 static gboolean delete_unseen(IndexListing *listing, GError **error)
 {
   Db *db = listing->index->db;
+  if (listing->first)
+    return TRUE;
   sqlite3_stmt *stmt = db_use(db, SQL_UNSEEN_DELETE);
   sqlite3_bind_int64(stmt, 1, listing->folder);
   sqlite3_bind_int64(stmt, 2, listing->number);

@@ -23,8 +23,9 @@ struct IndexListing {
   gint64 number; /* names it in the table seen */
   /* The lister's own, no lock: */
   Entry *batch;
-  guint n_batch;
+  guint n_batch, batch_size;
   /* Index.lock: */
+  gboolean first;     /* the folder was empty when it began: nothing to match */
   GHashTable *gone;   /* ids (GBytes) that were deleted or moved away here since it began */
   gboolean has_local; /* some rows of it are SEEN_LOCAL */
   gboolean has_twin;  /* some rows of it are SEEN_TWIN */
@@ -42,8 +43,10 @@ enum {
   SQL_GET,
   SQL_FIND,
   SQL_FIND_ID,
-  SQL_FIND_KEY,
+  SQL_MATCH_ID,
+  SQL_MATCH_KEY,
   SQL_CHILDREN,
+  SQL_ANY_CHILD,
   SQL_COUNT,
   SQL_HAS_LOCAL,
   SQL_WITH_STATE,
@@ -80,7 +83,7 @@ RowResult row_find_id(Index *index, gint64 parent, GBytes *id, Node *out, GError
 /* As index_is_below(). */
 gboolean row_is_below(Index *index, gint64 ino, gint64 folder);
 
-/* Inserts NODE and sets its ino. A name that is taken is left to the caller: *RET_TAKEN. */
+/* Inserts NODE and sets its ino. *RET_TAKEN, and nothing done: its folder has the name or id. */
 gboolean row_insert(Index *index, Node *node, gboolean *ret_taken, GError **error);
 
 /* Writes NODE over its row; ATTRS_ONLY: parent, name, id, match key and state are as they were. */

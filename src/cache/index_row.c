@@ -41,8 +41,10 @@ static const char setup[] =
 #define COLUMNS                                                                                    \
   "ino,parent,name,version,state,fields,folder,id,tag,match_key,content_tag,server_name,class,"    \
   "size,size_kind,received,created,modified,user_mtime,flags,flags_known,changed,checked,listed,"  \
-  "listing,(SELECT p.listed FROM node p WHERE p.ino=node.parent)"
-#define SELECT_NODE "SELECT " COLUMNS " FROM node "
+  "listing,"
+#define SELECT_NODE                                                                                \
+  "SELECT " COLUMNS "(SELECT p.listed FROM node p WHERE p.ino=node.parent) FROM node "
+#define SELECT_FOR_LISTING "SELECT " COLUMNS "0 FROM node "
 
 /* Rows that start a deletion, then all below them. UNION, not UNION ALL: ends on a cycle too. */
 #define DELETE_BELOW(start)                                                                        \
@@ -54,12 +56,14 @@ static const char *const statements[SQL_N] = {
     [SQL_GET] = SELECT_NODE "WHERE ino=?1",
     [SQL_FIND] = SELECT_NODE "WHERE parent=?1 AND name=?2",
     [SQL_FIND_ID] = SELECT_NODE "WHERE parent=?1 AND id=?2",
+    [SQL_MATCH_ID] = SELECT_FOR_LISTING "WHERE parent=?1 AND id=?2",
     /* Copies may share a key: a row that this listing has seen is not the one. */
-    [SQL_FIND_KEY] =
-        SELECT_NODE "WHERE parent=?1 AND match_key=?2 AND NOT EXISTS (SELECT 1 FROM seen s"
-                    " WHERE s.listing=?3 AND s.ino=node.ino) LIMIT 1",
+    [SQL_MATCH_KEY] =
+        SELECT_FOR_LISTING "WHERE parent=?1 AND match_key=?2 AND NOT EXISTS (SELECT 1 FROM seen s"
+                           " WHERE s.listing=?3 AND s.ino=node.ino) LIMIT 1",
     [SQL_CHILDREN] =
         SELECT_NODE "WHERE parent=?1 AND ino>?2 AND (state & 2)=0 ORDER BY ino LIMIT ?3",
+    [SQL_ANY_CHILD] = "SELECT ino FROM node WHERE parent=?1 LIMIT 1",
     [SQL_COUNT] = "SELECT (SELECT count(*) FROM node WHERE parent=?1) -"
                   " (SELECT count(*) FROM node WHERE state!=0 AND (state & 2)!=0 AND parent=?1)",
     [SQL_HAS_LOCAL] =
@@ -68,7 +72,7 @@ static const char *const statements[SQL_N] = {
     [SQL_UP] = "SELECT parent,state,id FROM node WHERE ino=?1",
     [SQL_NAME_TAKEN] = "SELECT ino FROM node WHERE parent=?1 AND name=?2",
     [SQL_INSERT] = "INSERT INTO node VALUES(NULL,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,"
-                   "?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) ON CONFLICT(parent,name) DO NOTHING",
+                   "?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) ON CONFLICT DO NOTHING",
     [SQL_UPDATE] = "UPDATE node SET parent=?2,name=?3,version=?4,state=?5,fields=?6,folder=?7,"
                    "id=?8,tag=?9,match_key=?10,content_tag=?11,server_name=?12,class=?13,size=?14,"
                    "size_kind=?15,received=?16,created=?17,modified=?18,user_mtime=?19,flags=?20,"
@@ -154,6 +158,8 @@ void row_load(sqlite3_stmt *stmt, Node *out)
   entry->match_key = db_column_bytes(stmt, 9);
   entry->content_tag = db_column_bytes(stmt, 10);
   entry->name = db_column_text(stmt, 11);
+  if (!entry->name && (entry->fields & FIELD_NAME))
+    entry->name = g_strdup(out->name);
   entry->message_class = db_column_text(stmt, 12);
   entry->size = sqlite3_column_int64(stmt, 13);
   entry->size_kind = (SizeKind)sqlite3_column_int(stmt, 14);
@@ -179,7 +185,9 @@ static void row_bind(sqlite3_stmt *stmt, const Node *node)
   sqlite3_bind_int64(stmt, 6, entry->fields);
   db_bind_bytes(stmt, 9, entry->tag);
   db_bind_bytes(stmt, 11, entry->content_tag);
-  db_bind_text(stmt, 12, entry->name);
+  /* Most are shown as they are: those are not stored twice. */
+  if (g_strcmp0(entry->name, node->name) != 0)
+    db_bind_text(stmt, 12, entry->name);
   db_bind_text(stmt, 13, entry->message_class);
   sqlite3_bind_int64(stmt, 14, entry->size);
   sqlite3_bind_int(stmt, 15, (int)entry->size_kind);
