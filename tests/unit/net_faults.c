@@ -229,12 +229,12 @@ static void serve_stall(Conn *conn)
     conn_hang(conn);
 }
 
+/* Reads no body, and is gone before the next test. */
 static void serve_deaf(Conn *conn)
 {
   char *head = conn_take_head(conn);
   g_free(head);
-  while (!conn->server->stop)
-    g_usleep(10000);
+  g_usleep(2500 * 1000);
 }
 
 static gboolean count_bytes(const void *bytes, gsize len, gpointer user, GError **error)
@@ -273,9 +273,8 @@ static void test_stalled_upload(void **state)
   put.body_len = big;
   gint64 start = now_ms();
   assert_int_equal(ask(client, &put), -ETIMEDOUT);
-  assert_in_range(now_ms() - start, 190, 5000);
+  assert_in_range(now_ms() - start, 190, 2400);
   http_client_free(client);
-  server->stop = TRUE;
   server_free(server);
 }
 
