@@ -30,11 +30,13 @@ static void op_init(void *user, struct fuse_conn_info *conn)
   if (RULE("fs-sync-read"))
     conn->want &= ~(unsigned)FUSE_CAP_ASYNC_READ;
   /* Pages belong to a version: a new mtime says nothing about them. Listings carry attributes
-   * always, because then an `ls -l` asks for none. */
+   * always, so that no program comes to a request for each file: for 10,000 files this costs a
+   * plain `ls` 20 ms and saves one that lists first and looks later 300. Moving pages out of the
+   * cache's file (SPLICE_MOVE) was slower than copying them. */
   conn->want &= ~(unsigned)(FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_READDIRPLUS_AUTO |
-                            FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ);
-  conn->want |= conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS |
-                                 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
+                            FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_MOVE);
+  conn->want |=
+      conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_READDIRPLUS | FUSE_CAP_SPLICE_WRITE);
   conn->max_write = MIN(conn->max_write, MAX_TRANSFER);
   conn->max_background = BACKGROUND_MAX;
   conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;

@@ -42,14 +42,15 @@ static struct timespec time_from_ns(gint64 ns)
 
 static void stat_fill(const Fs *fs, const Attr *attr, struct stat *out)
 {
+  gint64 size = attr->folder ? 0 : MAX(attr->size, 0);
   *out = (struct stat){
       .st_ino = (ino_t)attr->id.ino,
       .st_mode = attr->folder ? S_IFDIR | fs->folder_mode : S_IFREG | fs->file_mode,
       .st_nlink = 1,
       .st_uid = fs->uid,
       .st_gid = fs->gid,
-      .st_size = MAX(attr->size, 0),
-      .st_blocks = (MAX(attr->size, 0) + 511) / 512, /* 0 would make tar -S write a hole */
+      .st_size = size,
+      .st_blocks = (size + 511) / 512, /* 0 would make tar -S write a hole */
       .st_blksize = 128 * 1024,
       .st_atim = time_from_ns(attr->mtime),
       .st_mtim = time_from_ns(attr->mtime),
