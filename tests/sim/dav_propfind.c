@@ -38,6 +38,38 @@ static void add_columns(const Sim *sim, DavRequest *query)
   }
 }
 
+static void add_dead(const Sim *sim, const Node *node, GHashTable *seen, DavRequest *query)
+{
+  GHashTableIter iter;
+  gpointer name;
+  if (!node->props) {
+    return;
+  }
+  g_hash_table_iter_init(&iter, node->props);
+  while (g_hash_table_iter_next(&iter, &name, NULL)) {
+    if (g_hash_table_add(seen, name)) {
+      Column column;
+      g_auto(GStrv) parts = g_strsplit(name, PROP_KEY_SEPARATOR, 2);
+      prop_resolve_parts(sim, parts[0], parts[1], &column);
+      g_array_append_val(query->columns, column);
+    }
+  }
+}
+
+/* allprop of a plain server holds what was stored, too (RFC 4918 9.1). */
+static void add_dead_columns(const Sim *sim, DavRequest *query, const Node *node, Depth depth)
+{
+  g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+  if (sim_exchange(sim)) {
+    return; /* quirk 28 */
+  }
+  add_dead(sim, node, seen, query);
+  for (const Node *child = depth == DEPTH_1 && node->folder ? node->folder->first : NULL; child;
+       child = child->next) {
+    add_dead(sim, child, seen, query);
+  }
+}
+
 typedef struct {
   Answer *answer;
   PropContext *context;
@@ -60,6 +92,7 @@ static void answer_node(Sim *sim, const Request *request, DavRequest *query, con
   gboolean listed = query->columns->len > 0 && !query->all;
   if (!listed) {
     add_columns(sim, query);
+    add_dead_columns(sim, query, node, depth);
   }
   g_auto(PropContext) context;
   prop_context_init(&context, sim, request);

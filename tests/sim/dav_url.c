@@ -126,13 +126,18 @@ static gboolean names_user(const char *segment, const char *user)
          (segment[len] == '\0' || segment[len] == '@');
 }
 
-static void append_path(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
+/* below: the path goes on to a member. */
+static void append_path(const Sim *sim, const UrlBase *base, const Node *node, gboolean below,
+                        GString *out)
 {
   const char *name = node->name;
   if (node->parent) {
-    append_path(sim, base, node->parent, out);
+    append_path(sim, base, node->parent, TRUE, out);
+    if (below && node->folder->role == ROLE_INBOX && sim_switch(sim, SWITCH_DOUBLE_NAMES)) {
+      name = "Inbox";
+    }
   } else if (node->folder->role == ROLE_HIDDEN_ROOT) {
-    append_path(sim, base, node->folder->mailbox->root, out);
+    append_path(sim, base, node->folder->mailbox->root, TRUE, out);
   } else if (node->folder->mailbox->user) {
     g_string_append(out, "/exchange/");
     name = names_user(base->mailbox, node->folder->mailbox->user) ? base->mailbox : name;
@@ -148,7 +153,7 @@ static void append_path(const Sim *sim, const UrlBase *base, const Node *node, G
 void url_append_href(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
 {
   g_string_append(out, base->origin);
-  append_path(sim, base, node, out);
+  append_path(sim, base, node, FALSE, out);
 }
 
 void url_append_permanent(const Sim *sim, const UrlBase *base, const Node *node, GString *out)
@@ -213,6 +218,10 @@ static void walk(const Sim *sim, Node *node, char **parts, guint count, Target *
     Node *child = model_child(sim->model, node, name);
     if (!child && i == 0 && !node->parent && g_ascii_strcasecmp(name, "NON_IPM_SUBTREE") == 0) {
       child = node->folder->mailbox->hidden;
+    }
+    if (!child && i == 0 && !node->parent && sim_switch(sim, SWITCH_DOUBLE_NAMES) &&
+        g_ascii_strcasecmp(name, "Inbox") == 0) {
+      child = target->mailbox->known[ROLE_INBOX];
     }
     if (!child) {
       if (i == count - 1) {

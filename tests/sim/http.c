@@ -32,6 +32,19 @@ static enum MHD_Result take_header(void *data, enum MHD_ValueKind kind, const ch
   return MHD_YES;
 }
 
+/* How many answers a connection has had: the context libmicrohttpd keeps with it. */
+static void count_connection(void *data, struct MHD_Connection *connection, void **context,
+                             enum MHD_ConnectionNotificationCode code)
+{
+  (void)data;
+  (void)connection;
+  if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+    *context = g_new0(guint, 1);
+  } else {
+    g_clear_pointer(context, g_free);
+  }
+}
+
 /* Called by libmicrohttpd for the request line; the result becomes the request's state. */
 static void *take_uri(void *data, const char *uri, struct MHD_Connection *connection)
 {
@@ -83,6 +96,9 @@ static enum MHD_Result begin(Exchange *exchange, struct MHD_Connection *connecti
   exchange->request.headers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   MHD_get_connection_values(connection, MHD_HEADER_KIND, take_header, exchange->request.headers);
   exchange->spool = spool_new();
+  guint *answers =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+  exchange->turn = ++*answers;
   exchange->socket =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
   return MHD_YES;
@@ -142,8 +158,9 @@ Http *http_start(Sim *sim, const char *address, guint port, GError **error)
       handle, http, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&where, MHD_OPTION_CONNECTION_LIMIT,
       1024u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)256 * 1024, MHD_OPTION_THREAD_STACK_SIZE,
       (size_t)1024 * 1024, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-      MHD_OPTION_URI_LOG_CALLBACK, take_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, http,
-      MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_LISTEN_BACKLOG_SIZE, 256u, MHD_OPTION_END);
+      MHD_OPTION_URI_LOG_CALLBACK, take_uri, NULL, MHD_OPTION_NOTIFY_CONNECTION, count_connection,
+      NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, http, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
+      MHD_OPTION_LISTEN_BACKLOG_SIZE, 256u, MHD_OPTION_END);
   if (!http->daemon) {
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "cannot listen on %s:%u", address, port);
     control_free(http->control);

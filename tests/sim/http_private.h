@@ -13,6 +13,7 @@ typedef struct {
   Spool *spool;
   Fault *fault; /* or NULL */
   int socket;
+  guint turn; /* the first request of its connection is 1 */
   gboolean failed, control;
   guint64 bytes_in, bytes_out;
   gint64 sent_limit; /* stall or cut: body bytes until then; -1: none */

@@ -156,7 +156,8 @@ enum MHD_Result exchange_send(Sim *sim, Exchange *exchange, struct MHD_Connectio
   for (guint i = 0; reply->headers && i + 1 < reply->headers->len; i += 2) {
     MHD_add_response_header(response, reply->headers->pdata[i], reply->headers->pdata[i + 1]);
   }
-  if (reply->close || sim_switch(sim, SWITCH_CLOSE_AFTER)) {
+  gint64 close_after = sim_switch(sim, SWITCH_CLOSE_AFTER);
+  if (reply->close || (close_after && exchange->turn >= close_after)) {
     MHD_add_response_header(response, "Connection", "close");
   }
   if (strcmp(exchange->request.method, "HEAD") == 0) {

@@ -141,7 +141,8 @@ void prop_resolve_parts(const Sim *sim, const char *ns, const char *local, Colum
   if (!sim_exchange(sim)) {
     /* A plain server knows the live properties of RFC 4918 and keeps every other name as it is. */
     g_autofree char *full = g_strconcat(ns, local, NULL);
-    ret->canonical = g_intern_string(full);
+    g_autofree char *key = g_strconcat(ns, PROP_KEY_SEPARATOR, local, NULL);
+    ret->canonical = g_intern_string(key);
     if (strcmp(ns, NS_DAV) == 0) {
       ret->def = g_hash_table_lookup(def_table(), full);
     }

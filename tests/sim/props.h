@@ -17,6 +17,10 @@
 #define NS_REPL "http://schemas.microsoft.com/repl/"
 #define NS_DT "urn:uuid:c2f41010-65b3-11d1-a29f-00aa00c14882/"
 
+/* A plain server stores a property under namespace and local name with this between them: there the
+ * two cannot be told apart by their letters. */
+#define PROP_KEY_SEPARATOR "\x1f"
+
 /* Where answers about nodes are made: one per request and thread. */
 typedef struct {
   const Sim *sim;

@@ -16,7 +16,9 @@ void prop_append_href(PropContext *context, const Node *node, GString *out)
   }
   if (context->prefix_owner != node->parent) {
     g_string_truncate(context->prefix, 0);
-    url_append_href(context->sim, &context->base, node->parent, context->prefix);
+    url_append_href(context->sim, &context->base, node, context->prefix);
+    const char *slash = strrchr(context->prefix->str, '/');
+    g_string_truncate(context->prefix, (gsize)(slash + 1 - context->prefix->str));
     context->prefix_owner = node->parent;
   }
   g_string_append_len(out, context->prefix->str, (gssize)context->prefix->len);

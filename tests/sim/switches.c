@@ -30,7 +30,7 @@ static const struct {
     [SWITCH_SHIFT_ROWS] = {"shift-rows", "after each SEARCH page an item arrives, N times"},
     [SWITCH_READ_ETAG] = {"read-etag", "the read flag changes the etag as well"},
     [SWITCH_FORMS_TIMEOUT] = {"forms-timeout", "seconds until a cookie is stale"},
-    [SWITCH_CLOSE_AFTER] = {"close-after", "the connection closes after each answer"},
+    [SWITCH_CLOSE_AFTER] = {"close-after", "the connection closes after its N-th answer"},
     [SWITCH_PROP_FIRST] = {"prop-first", "prop before status, as RFC 2518 has it"},
     [SWITCH_PUT_406] = {"put-406", "PUT of a message answers 406 (quirk 32)"},
     [SWITCH_WEAK_ETAG] = {"weak-etag", "weak entity tags"},
@@ -38,6 +38,8 @@ static const struct {
     [SWITCH_ROW_LIMIT] = {"row-limit", "most rows in one SEARCH answer"},
     [SWITCH_CREATION_TIES] = {"creation-ties", "all items claim the same creation date"},
     [SWITCH_ALIAS_404] = {"alias-404", "a mailbox answers to its address only (quirk 49)"},
+    [SWITCH_DOUBLE_NAMES] = {"double-names",
+                             "members of the inbox are below Inbox/, whatever its name (quirk 24)"},
     [SWITCH_PERMANENT_404] = {"permanent-404", "items answer 404 by permanenturl (quirk 6)"},
     [SWITCH_FORBIDDEN_440] = {"forbidden-440", "forms: 440 for a foreign mailbox (quirk 15)"},
 };

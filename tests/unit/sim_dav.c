@@ -386,11 +386,16 @@ static void switches_make_it_odd(void **state)
   assert_int_equal(rig_do(rig, "PUT", ROOT "Inbox/c.bin", document, "123456"), 507);
   rig_do(rig, "MKCOL", ROOT "F", "", "");
   assert_int_equal(rig_do(rig, "DELETE", ROOT "F", "", ""), 204);
-  g_autoptr(Rig) digits = rig_new("e2003", "digit-names ctrl-chars");
+  g_autoptr(Rig) digits = rig_new("e2003", "digit-names ctrl-chars double-names");
+  rig_do(digits, "MOVE", ROOT "Inbox", "Destination: " ROOT "Innboks", "");
   rig_do(digits, "PUT", ROOT "Inbox/m.EML", mail, MESSAGE);
   g_autofree char *subject =
       rig_prop(digits, ROOT "Inbox/m.EML", "urn:schemas:httpmail:", "subject");
   assert_string_equal(subject, "Plan\x01");
+  assert_true(rig_says(digits, ROOT "Inbox/m.EML"));
+  rig_do(digits, "PROPFIND", ROOT "Inbox/", "Depth: 1", "");
+  assert_true(rig_says(digits, ROOT "Innboks/</a:href>")); /* quirk 24 */
+  assert_true(rig_says(digits, ROOT "Inbox/m.EML</a:href>"));
   rig_do(digits, "PROPFIND", ROOT "Inbox", "Depth: 0",
          "<propfind xmlns=\"DAV:\" xmlns:i=\"http://schemas.microsoft.com/mapi/id/{0}/\"><prop>"
          "<i:32899/></prop></propfind>");
@@ -417,10 +422,12 @@ static void plain_server_is_plain(void **state)
   assert_int_equal(rig_do(rig, "GET", ROOT "Inbox/m.eml", "Range: bytes=2-4\nIf-Range: \"x\"", ""),
                    200);
   assert_int_equal(rig_do(rig, "GET", ROOT "Inbox/m.eml", "Range: bytes=999-", ""), 416);
-  g_autofree char *dead = patch_of("urn:example:", "colour", "red");
+  g_autofree char *dead = patch_of("http://example.com/ns", "colour", "red");
   assert_int_equal(rig_do(rig, "PROPPATCH", ROOT "Inbox/m.eml", "", dead), 207);
-  g_autofree char *colour = rig_prop(rig, ROOT "Inbox/m.eml", "urn:example:", "colour");
+  g_autofree char *colour = rig_prop(rig, ROOT "Inbox/m.eml", "http://example.com/ns", "colour");
   assert_string_equal(colour, "red");
+  rig_do(rig, "PROPFIND", ROOT "Inbox/", "Depth: 1", "");
+  assert_true(rig_says(rig, "colour>red<"));
   assert_int_equal(rig_do(rig, "PROPPATCH", ROOT "Inbox/none", "", dead), 404);
   g_autofree char *left = rig_prop(rig, ROOT, "DAV:", "quota-available-bytes");
   assert_int_equal(g_ascii_strtoll(left, NULL, 10), 100 - strlen(MESSAGE));
