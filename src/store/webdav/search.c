@@ -101,6 +101,7 @@ static gboolean advance(const DavListing *listing, const PageRange *range, guint
       RULE("dav-list-repeats"))
     return range->told ? step_back(listing, paging, paging->next, error)
                        : incomplete(listing, error);
+  guint64 before = paging->next;
   paging->next = from + listing->rows;
   paging->size = PAGE;
   if (range->total < 0) { /* a short page is the last; a longer one is all there is */
@@ -108,7 +109,7 @@ static gboolean advance(const DavListing *listing, const PageRange *range, guint
     return TRUE;
   }
   paging->done = paging->next >= (guint64)range->total;
-  gboolean stuck = !paging->done && listing->rows <= (from ? 1u : 0u);
+  gboolean stuck = !paging->done && paging->next <= before;
   gboolean missing = paging->done && g_hash_table_size(listing->seen) < (guint64)range->total &&
                      RULE("dav-list-complete");
   return stuck || missing ? step_back(listing, paging, paging->next, error) : TRUE;
@@ -179,7 +180,7 @@ gboolean dav_search_one(Webdav *w, const StoreCall *call, const char *path, cons
   One one = {.w = w, .asked = path, .out = &entry};
   if (!search(w, call, path, body, 0, 1, take_one, &one, &answer, error))
     return FALSE;
-  if (answer.status != 207 && answer.status != 416)
+  if (answer.status != 207 && answer.status != 416 && !is_unable(answer.status))
     return dav_refuse(&answer, OP_LOOK, what, error);
   if (!one.rows)
     return error_set(error, ENOENT, SCOPE_ITEM, "%s: it is gone from the server", what);

@@ -115,8 +115,8 @@ gboolean dav_refuse(const DavAnswer *answer, DavOp op, const char *what, GError 
   GError *mine = new_error(answer->status, op, what, answer->text ? answer->text : "");
   error_set_retry_after_ms(mine, retry_after_ms(http_response_header(answer->http, "Retry-After")));
   /* A server or gateway that broke down may have done it before. */
-  if (!(op & READING) &&
-      (answer->status == 500 || answer->status == 504 || (answer->status == 502 && op != OP_MOVE)))
+  gboolean broke = answer->status == 500 || answer->status == 502 || answer->status == 504;
+  if (broke && !(op & READING) && (mine->code == EIO || mine->code == ETIMEDOUT))
     error_set_maybe_applied(mine, TRUE);
   g_propagate_error(error, mine);
   return FALSE;
