@@ -62,7 +62,8 @@ static const OptRow rows[] = {
     {"debug", TEXT, AT(debug_areas), 0, 0, NULL,
      "debug=AREA:AREA    debug lines of these areas (fs, net, ...)"},
     {"break", TEXT, AT(broken_rules), 0, 0, NULL, NULL},
-    /* What fstab, mount(8) and mount.fuse3(8) add; nosuid, nodev, noexec hold anyway. */
+    /* What fstab, mount(8) and mount.fuse3(8) add. mount(8) takes user=NAME for its own "user" and
+     * adds exec,suid,dev: nosuid, nodev, noexec hold all the same. */
     {"user", IGNORED, 0, 0, 0, NULL, NULL},
     {"defaults", IGNORED, 0, 0, 0, NULL, NULL},
     {"auto", IGNORED, 0, 0, 0, NULL, NULL},
@@ -78,6 +79,7 @@ static const OptRow rows[] = {
     {"nodev", IGNORED, 0, 0, 0, NULL, NULL},
     {"dev", IGNORED, 0, 0, 0, NULL, NULL},
     {"noexec", IGNORED, 0, 0, 0, NULL, NULL},
+    {"exec", IGNORED, 0, 0, 0, NULL, NULL},
     {"noatime", IGNORED, 0, 0, 0, NULL, NULL},
     {"nodiratime", IGNORED, 0, 0, 0, NULL, NULL},
     {"relatime", IGNORED, 0, 0, 0, NULL, NULL},

@@ -19,7 +19,6 @@ static void file_opened(Fs *fs, File *file, struct fuse_file_info *info)
 {
   info->fh = (uintptr_t)file;
   info->keep_cache = 1;
-  info->noflush = (info->flags & O_ACCMODE) == O_RDONLY; /* nothing to send at its close */
   g_mutex_lock(&fs->lock);
   g_hash_table_add(fs->files, file);
   g_mutex_unlock(&fs->lock);
@@ -57,6 +56,7 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
       fuse_lowlevel_notify_inval_inode(call.fs->session, node, -1, 0);
     Fs *fs = call.fs;
     file_opened(fs, file, info);
+    info->noflush = (info->flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY; /* has nothing to send */
     if (!reply_open(&call, info))
       file_closed(fs, file);
   }
