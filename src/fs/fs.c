@@ -123,8 +123,11 @@ Fs *fs_mount(Mailbox *mailbox, const char *path, const FsOptions *options, GErro
   if (fs->session && fuse_session_mount(fs->session, path) == 0)
     fs->mounted = kernel_hook(fs) == 0;
   if (!fs->mounted) {
+    const char *refused = geteuid() == 0 ? "the kernel refused it"
+                                         : "fusermount3 refused it: see what it says, and whether "
+                                           "/etc/fuse.conf has user_allow_other for allow_other";
     error_set(error, EIO, SCOPE_LOCAL, "cannot mount on %s: %s", path,
-              *last_words ? last_words : "the kernel refused it");
+              *last_words ? last_words : refused);
     return NULL;
   }
   return g_steal_pointer(&fs);
