@@ -25,7 +25,7 @@ typedef struct {
 } OptRow;
 
 #define AT(member) offsetof(Options, member)
-#define DAY_MS ((gint64)24 * 60 * 60 * 1000)
+#define DAY_MS ((gint64)24 * 60 * 60000)
 
 static const OptRow rows[] = {
     {"user", TEXT, AT(user), 0, 0, NULL, "user=NAME          sign in as NAME"},
@@ -251,9 +251,9 @@ static void set_defaults(Options *options)
 {
   *options = (Options){
       .cache_size = (gint64)1 << 30,
-      .attr_ttl_ms = 60 * 1000,
-      .timeo_ms = 30 * 1000,
-      .timeo_meta_ms = 5 * 1000,
+      .attr_ttl_ms = 60000,
+      .timeo_ms = 30000,
+      .timeo_meta_ms = 5000,
       .connections = 8,
       .uid = getuid(),
       .gid = getgid(),

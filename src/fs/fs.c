@@ -171,7 +171,7 @@ static gpointer watch_end(gpointer user)
   }
   while (!g_atomic_int_get(&watch->fs->over)) {
     pthread_kill(watch->loop, SIGUSR1);
-    g_usleep(20 * 1000);
+    g_usleep(20000);
   }
   return NULL;
 }

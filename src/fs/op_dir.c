@@ -120,7 +120,7 @@ static void list(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, gbo
   Fs *fs = call.fs;
   gint64 folder = node_unpack(node).ino;
   size = MIN(size, MAX_TRANSFER);
-  g_autofree char *bytes = g_malloc(size);
+  char *bytes = g_malloc(size);
   Listing listing = {
       .call = &call, .bytes = bytes, .size = size, .plus = plus, .valid_us = G_MAXINT64 / 2};
 
@@ -132,6 +132,7 @@ static void list(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, gbo
       attrs_handed_out(fs, folder, now + listing.valid_us);
     reply_bytes(&call, bytes, listing.used);
   }
+  g_free(bytes);
   call_end(&call);
 }
 

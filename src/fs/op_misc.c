@@ -51,7 +51,7 @@ static gint64 wanted_mtime(const struct stat *to, int what)
 {
   if (what & FUSE_SET_ATTR_MTIME_NOW)
     return g_get_real_time() * 1000;
-  return (gint64)to->st_mtim.tv_sec * 1000 * 1000 * 1000 + to->st_mtim.tv_nsec;
+  return (gint64)to->st_mtim.tv_sec * NS_PER_SECOND + to->st_mtim.tv_nsec;
 }
 
 static gboolean set_attr(Call *call, NodeId id, File *file, const struct stat *to, int what,
@@ -98,7 +98,7 @@ void op_statfs(fuse_req_t req, fuse_ino_t node)
                                           : UNKNOWN_ROOM;
   gint64 total = MAX(quota.total, used + available);
   struct statvfs st = {
-      .f_bsize = 128 * 1024,
+      .f_bsize = 1 << 17,
       .f_frsize = BLOCK,
       .f_blocks = (fsblkcnt_t)total / BLOCK,
       .f_bfree = (fsblkcnt_t)available / BLOCK,

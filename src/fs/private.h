@@ -13,8 +13,10 @@
 
 #include <fuse_lowlevel.h>
 
+#define NS_PER_SECOND ((gint64)1000000000)
+
 /* The largest READ and WRITE; the kernel may settle for less. */
-#define MAX_TRANSFER (1024u * 1024u)
+#define MAX_TRANSFER (1u << 20)
 
 struct Fs {
   Mailbox *mailbox;

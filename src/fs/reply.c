@@ -14,8 +14,9 @@
 
 #define VERSION_BITS 24
 #define INO_BITS 40
-#define QUIET_US (60 * G_USEC_PER_SEC) /* the same sentence is not logged again for so long */
-#define QUIET_MAX 64u                  /* sentences remembered */
+#define QUIET_US                                                                                   \
+  ((gint64)60 * G_USEC_PER_SEC) /* the same sentence is not logged again for so long */
+#define QUIET_MAX 64u           /* sentences remembered */
 
 fuse_ino_t node_pack(NodeId id)
 {
@@ -33,11 +34,10 @@ NodeId node_unpack(fuse_ino_t node)
 
 static struct timespec time_from_ns(gint64 ns)
 {
-  const gint64 second = 1000 * 1000 * 1000;
-  gint64 rest = ns % second;
+  gint64 rest = ns % NS_PER_SECOND;
   if (rest < 0)
-    rest += second;
-  return (struct timespec){.tv_sec = (ns - rest) / second, .tv_nsec = rest};
+    rest += NS_PER_SECOND;
+  return (struct timespec){.tv_sec = (ns - rest) / NS_PER_SECOND, .tv_nsec = rest};
 }
 
 static void stat_fill(const Fs *fs, const Attr *attr, struct stat *out)
@@ -51,7 +51,7 @@ static void stat_fill(const Fs *fs, const Attr *attr, struct stat *out)
       .st_gid = fs->gid,
       .st_size = size,
       .st_blocks = (size + 511) / 512, /* 0 would make tar -S write a hole */
-      .st_blksize = 128 * 1024,
+      .st_blksize = 1 << 17,
       .st_atim = time_from_ns(attr->mtime),
       .st_mtim = time_from_ns(attr->mtime),
       .st_ctim = time_from_ns(attr->ctime),
