@@ -55,17 +55,18 @@ Index *index_open(const char *dir, const char *identity, gboolean *ret_rebuilt, 
   index->db = db;
 
   gboolean ok = settle_identity(index, identity, error);
+  gboolean rebuilt = origin == DB_REBUILT || (origin == DB_FRESH && cachedir_was_used(dir));
   if (ok && origin != DB_KEPT) {
     /* Bodies are filed by row id and version: those of an index that is gone mean nothing. */
     cachedir_forget_bodies(dir);
-    ok = origin == DB_FRESH && !cachedir_was_used(dir) ? TRUE : skip_old_inos(index, error);
+    ok = !rebuilt || skip_old_inos(index, error);
   }
   if (!ok) {
     index_close(index);
     return NULL;
   }
   if (ret_rebuilt)
-    *ret_rebuilt = origin == DB_REBUILT;
+    *ret_rebuilt = rebuilt;
   return index;
 }
 

@@ -26,14 +26,16 @@ typedef enum {
 
 typedef struct {
   gint64 ino, parent;
-  char *name; /* visible; unique in its folder */
-  guint32 version;
-  guint32 state;  /* NodeState */
-  Entry entry;    /* as the server said last; a size once measured stays EXACT for its version */
-  gint64 changed; /* ns since 1970: when version or attributes last changed here (ctime) */
-  gint64 checked; /* us since 1970 (wall): when this row was last confirmed; 0 never */
-  gint64 listed;  /* folder: us since 1970 of the last complete listing; 0 never */
-  gint64 listing; /* folder: counts complete listings that changed something, and local changes */
+  char *name;      /* visible; unique in its folder */
+  guint32 version; /* of a folder always 1: it has no contents of its own */
+  guint32 state;   /* NodeState */
+  Entry entry;     /* as the server said last; a size once measured stays EXACT for its version; the
+                      content tag is that of the last complete listing */
+  gint64 changed;  /* ns since 1970: when version or attributes last changed here (ctime) */
+  gint64 checked;  /* us since 1970 (wall): when this row was last confirmed, alone or by a complete
+                      listing of its folder; 0 never */
+  gint64 listed;   /* folder: us since 1970 of the last complete listing; 0 never */
+  gint64 listing;  /* folder: counts complete listings that changed something, and local changes */
 } Node;
 
 void node_init(Node *node);
@@ -45,7 +47,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Node, node_clear)
  * Opens or makes DIR/index.db for the store IDENTITY (origin, root path, user). EINVAL when it
  * belongs to another store ("name another cache_dir"); EPROTONOSUPPORT when a newer version made it
  * (nothing is touched). A corrupt database is put aside as index.db.corrupt-TIME, a fresh one is
- * made and *RET_REBUILT set: what we know is rebuilt from the server.
+ * made and *RET_REBUILT set: what we know is rebuilt from the server. The same when the database
+ * alone is missing from a directory that was in use. Its rows then get ids that no earlier one had,
+ * and DIR/bodies is emptied: call before bodies_open().
  */
 Index *index_open(const char *dir, const char *identity, gboolean *ret_rebuilt, GError **error);
 void index_close(Index *index); /* checkpoints; NULL is fine */
@@ -108,8 +112,9 @@ void index_list_abort(IndexListing *listing);
 gboolean index_update(Index *index, gint64 ino, const Entry *entry, Node *out, GError **error);
 
 /*
- * A row for what the server showed or took under NAME in PARENT: updates the row of that name (or
- * id), else inserts. For a fresh local row, ENTRY holds size and times and STATE is NODE_LOCAL.
+ * A row for what the server showed or took under NAME in PARENT: updates the row of that id (or
+ * name), else inserts. For a fresh local row, ENTRY holds size and times and STATE is NODE_LOCAL; a
+ * local row keeps its name, what the server has under it gets a twin name. ENOENT: no such PARENT.
  */
 gboolean index_insert(Index *index, gint64 parent, const char *name, const Entry *entry,
                       guint32 state, Node *out, GError **error);
@@ -117,7 +122,9 @@ gboolean index_insert(Index *index, gint64 parent, const char *name, const Entry
 /*
  * After our own write of the row's bytes: takes id, tag, times; size becomes EXACT SIZE when
  * SAME_BYTES, and the version stays (the kernel holds these very bytes); else a new version with
- * ENTRY's size. Clears NODE_LOCAL.
+ * ENTRY's size. Clears NODE_LOCAL. What ENTRY does not tell of tag and times is unknown then, but
+ * for an owed mtime. Another row of the same id in the folder (a listing saw the item before its
+ * reply came) goes. FALSE without ERROR: the row is gone.
  */
 gboolean index_written(Index *index, gint64 ino, const Entry *entry, gboolean same_bytes,
                        gint64 size, Node *out, GError **error);
@@ -137,7 +144,8 @@ gboolean index_set_mtime(Index *index, gint64 ino, gint64 mtime, gboolean owed, 
 /*
  * Renames INO to NAME in PARENT in one transaction; a row of that name is deleted (with what is
  * below it). ENTRY, when not NULL, replaces the row's entry as index_written() does with
- * SAME_BYTES.
+ * SAME_BYTES, but size and times it does not tell stay. FALSE without ERROR: the row is gone.
+ * EINVAL: into itself.
  */
 gboolean index_rename(Index *index, gint64 ino, gint64 parent, const char *name, const Entry *entry,
                       GError **error);
