@@ -65,7 +65,8 @@ void url_append_segment(const Sim *sim, const char *name, GString *out)
 {
   gboolean lower = sim_switch(sim, SWITCH_HREF_LOWER) != 0;
   const char *digits = lower ? "0123456789abcdef" : "0123456789ABCDEF";
-  const char *bare = lower ? "!$'(),-.;=@_*&" : "!$'()*+,-.:;=@_";
+  /* A bare '+' is right (section 2.3), but DavMail reads it as a blank. */
+  const char *bare = lower ? "!$'()+,-.;=@_*" : "!$'()*,-.:;=@_";
   for (const char *p = name; *p;) {
     gsize i = 0;
     while (sim_exchange(sim) && i < G_N_ELEMENTS(tokens) &&

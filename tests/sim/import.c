@@ -94,14 +94,16 @@ static Body *read_file(const char *path, GError **error)
 static gboolean import_file(Sim *sim, Node *folder, const char *name, const char *path,
                             const struct stat *stat, GError **error)
 {
-  g_autoptr(Body) body = read_file(path, error);
-  if (!body) {
+  g_autoptr(Body) file = read_file(path, error);
+  if (!file) {
     return FALSE;
   }
   const char *type = type_of(name);
+  gboolean message = sim_exchange(sim) && strcmp(type, "message/rfc822") == 0;
+  g_autoptr(Body) body = message ? mime_line_ends(file) : body_ref(file);
   g_autofree char *unique = model_free_name(sim->model, folder, name);
   Node *item = model_make_item(sim->model, folder, unique);
-  item->document = !sim_exchange(sim) || strcmp(type, "message/rfc822") != 0;
+  item->document = !message;
   if (item->document) {
     item->message_class = g_intern_static_string("IPM.Document");
     item->content_class = g_intern_static_string("urn:content-classes:document");

@@ -5,7 +5,8 @@
 #include "sim.h"
 
 /* Directories become folders (a name of a usual folder, in English, is that folder), .eml files
- * messages with their own bytes, others documents. Symbolic links are not followed. */
+ * messages as they would arrive (own bytes, CRLF line ends), others documents. Symbolic links are
+ * not followed. */
 gboolean import_tree(Sim *sim, Mailbox *mailbox, const char *path, GError **error);
 /* count messages in a folder (path below the mailbox, made when missing). */
 gboolean import_synthetic(Sim *sim, Mailbox *mailbox, const char *folder, guint count,

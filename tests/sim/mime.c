@@ -275,3 +275,22 @@ Body *mime_rewrite(Body *body)
   g_free(rw.to);
   return spool_finish(rw.out);
 }
+
+Body *mime_line_ends(Body *body)
+{
+  g_autoptr(GBytes) bytes = body_bytes(body);
+  gsize len = 0;
+  const char *data = bytes ? g_bytes_get_data(bytes, &len) : NULL;
+  const char *end = data ? data + len : NULL;
+  Rewriter rw = {.out = spool_new()};
+  while (data < end) {
+    const char *eol = line_end(data, end);
+    if (eol[-1] == '\n') {
+      put_line(&rw, data, trimmed(data, eol));
+    } else {
+      put(&rw, data, (gsize)(eol - data));
+    }
+    data = eol;
+  }
+  return spool_finish(rw.out);
+}

@@ -14,3 +14,5 @@ void mime_describe(Model *model, Node *item, gboolean received);
 /* The same message as Exchange would give it back: headers in its own order, Bcc gone, its own
  * boundary, CRLF line ends. The same input gives the same output; its own output stays as it is. */
 Body *mime_rewrite(Body *body);
+/* The same bytes with CRLF at each line end, as a message arrives by SMTP. */
+Body *mime_line_ends(Body *body);
