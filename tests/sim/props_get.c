@@ -59,7 +59,6 @@ void prop_append_etag(const Sim *sim, const Node *node, GString *out)
 }
 
 typedef enum {
-  GET_DISPLAYNAME,
   GET_HREF,
   GET_PERMANENT,
   GET_PARENT,
@@ -71,16 +70,17 @@ typedef enum {
   GET_UID,
 } TextId;
 
+static gboolean get_displayname(PropContext *context, const Node *node, int arg, Value *ret)
+{
+  (void)arg;
+  *ret = value_string(node->name);
+  return sim_exchange(context->sim);
+}
+
 static gboolean get_text(PropContext *context, const Node *node, int arg, Value *ret)
 {
   GString *out = prop_scratch(context);
   switch ((TextId)arg) {
-  case GET_DISPLAYNAME:
-    if (!sim_exchange(context->sim)) {
-      return FALSE;
-    }
-    *ret = value_string(node->name);
-    return TRUE;
   case GET_HREF:
     prop_append_href(context, node, out);
     break;
@@ -387,7 +387,7 @@ static gboolean get_resource_type(PropContext *context, const Node *node, int ar
   }
 
 const PropDef prop_table[] = {
-    TEXT(NS_DAV "displayname", GET_DISPLAYNAME),
+    {NS_DAV "displayname", get_displayname, 0, PROP_READ_ONLY},
     TEXT(NS_DAV "href", GET_HREF),
     TEXT(NS_EXCHANGE "permanenturl", GET_PERMANENT),
     TEXT(NS_DAV "parentname", GET_PARENT),
