@@ -131,6 +131,15 @@ static gboolean begin_reading(File *file, const Caller *caller, const Node *node
   attr_from_node(mailbox, node, NULL, &told);
   if (node->entry.size_kind == SIZE_EXACT && node->entry.size == size)
     return TRUE;
+  /* Where listings tell true sizes, a body of another one is no body of this version. */
+  if (node->entry.size_kind == SIZE_EXACT && store_caps(mailbox->store)->exact_size &&
+      RULE("size-mismatch")) {
+    open_node_drop_body(mailbox, file->open, body);
+    return error_set(error, EIO, SCOPE_ITEM,
+                     "the server says %" G_GINT64_FORMAT " bytes and sends %" G_GINT64_FORMAT
+                     ": try again, then look at the server",
+                     node->entry.size, size);
+  }
   if (!index_set_size(mailbox->index, node->ino, node->version, size, error))
     return FALSE;
   g_mutex_lock(&mailbox->lock);
@@ -158,6 +167,7 @@ static gboolean resize(File *file, const Caller *caller, gint64 size, GError **e
   if (ok) {
     g_mutex_lock(&file->mailbox->lock);
     open->size = size;
+    open->broken = size == 0 ? 0 : open->broken;
     open->written = now_ns();
     open->dirty = TRUE;
     open->told = open->withdrawn = FALSE;
@@ -303,6 +313,15 @@ gboolean file_read(File *file, const Caller *caller, gint64 offset, gsize len, i
   return TRUE;
 }
 
+/* What was written is not whole: it is not sent, and every close says so until it is cut to 0. */
+static void note_broken(File *file, const GError *why)
+{
+  g_mutex_lock(&file->mailbox->lock);
+  file->open->broken = error_errno(why);
+  file->open->dirty = TRUE;
+  g_mutex_unlock(&file->mailbox->lock);
+}
+
 static gboolean stage_write(File *file, const void *bytes, gsize len, gint64 offset, GError **error)
 {
   GError *inner = NULL;
@@ -325,8 +344,13 @@ gboolean file_write(File *file, const Caller *caller, const void *bytes, gsize l
     return error_set(error, EFBIG, SCOPE_ITEM, "a file can have 1 TiB here");
   if (!row_hold(file->mailbox, caller, open->id.ino, &row, error))
     return FALSE;
-  gboolean ok = open_node_stage(file->mailbox, caller, open, -1, error) &&
-                stage_write(file, bytes, len, offset, error);
+  gboolean ok = open_node_stage(file->mailbox, caller, open, -1, error);
+  GError *inner = NULL;
+  if (ok && !stage_write(file, bytes, len, offset, &inner)) {
+    note_broken(file, inner);
+    g_propagate_error(error, inner);
+    ok = FALSE;
+  }
   if (ok) {
     g_mutex_lock(&file->mailbox->lock);
     open->size = MAX(open->size, offset + (gint64)len);
@@ -399,7 +423,12 @@ static gboolean send_dirty(File *file, const Caller *caller, GError **error)
   if (!row_hold(file->mailbox, caller, open->id.ino, &row, error))
     return FALSE;
   GError *inner = NULL;
-  gboolean ok = !open->dirty || put_upload(file->mailbox, caller, open, &inner);
+  gboolean ok = !open->dirty;
+  if (!ok && open->broken && RULE("write-broken"))
+    error_set(&inner, open->broken, SCOPE_LOCAL,
+              "a write failed before: nothing of it is sent, write the file again");
+  else if (!ok)
+    ok = put_upload(file->mailbox, caller, open, &inner);
   if (!ok) {
     g_mutex_lock(&file->mailbox->lock);
     open->told = TRUE;
@@ -462,6 +491,19 @@ static void discard(Mailbox *mailbox, OpenNode *open)
     index_delete(mailbox->index, open->id.ino, NULL);
 }
 
+/* The server has the bytes, but there was no room to note it: with the stage gone there is. */
+static void forget_unnoted(Mailbox *mailbox, OpenNode *open)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  if (ftruncate(open->stage, 0) < 0)
+    log_debug("mailbox", "a stage cannot be cut: %s", g_strerror(errno));
+  if (!index_get(mailbox->index, open->id.ino, &node, NULL))
+    return;
+  index_delete(mailbox->index, open->id.ino, NULL);
+  index_forget_listing(mailbox->index, node.parent, NULL);
+}
+
 void file_release(File *file)
 {
   Mailbox *mailbox = file->mailbox;
@@ -471,13 +513,15 @@ void file_release(File *file)
     g_mutex_lock(&mailbox->lock);
     gboolean last = open->handles == 1;
     gboolean dirty = open->dirty && !open->unlinked;
-    gboolean unwanted = open->withdrawn || open->told;
+    gboolean unwanted = open->withdrawn || open->told || open->broken;
     g_mutex_unlock(&mailbox->lock);
     if (last && dirty && unwanted)
       discard(mailbox, open);
     else if (last && dirty)
       put_last(mailbox, open);
-    if (last && !open->dirty)
+    if (last && open->unnoted)
+      forget_unnoted(mailbox, open);
+    else if (last && !open->dirty)
       keep_stage(mailbox, open);
     row_let_go(mailbox, row);
   }

@@ -52,6 +52,7 @@ void line_end(Mailbox *mailbox, const GError *error)
 
 gboolean line_is_away(Mailbox *mailbox, const GError *error)
 {
-  return mailbox->options.offline && RULE("offline") && error_scope(error) == SCOPE_LINE &&
-         error_errno(error) != EINTR;
+  /* An answer that broke off or is nonsense is an error: the server is there. */
+  return mailbox->options.offline && RULE("offline") &&
+         (is_down(error) || (error_scope(error) == SCOPE_LINE && error_errno(error) == ETIMEDOUT));
 }

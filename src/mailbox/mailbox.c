@@ -24,7 +24,8 @@ void mailbox_wake(Mailbox *mailbox)
 /* Signs in; used at the start and, when that was offline, until it works. */
 static gboolean sign_in(Mailbox *mailbox, GError **error)
 {
-  const StoreCall call = {.cancel = mailbox->closing, .deadline = G_MAXINT64};
+  const StoreCall call = {.cancel = mailbox->closing,
+                          .deadline = g_get_monotonic_time() + mailbox->options.timeo_ms * 1000};
   if (!store_open(mailbox->store, &call, error))
     return FALSE;
   g_mutex_lock(&mailbox->lock);
@@ -174,7 +175,8 @@ static gboolean knows_store(Mailbox *mailbox)
 {
   g_auto(Node) root;
   node_init(&root);
-  return index_get(mailbox->index, INO_ROOT, &root, NULL) && root.listed > 0;
+  return index_get(mailbox->index, INO_ROOT, &root, NULL) &&
+         (root.listed > 0 || index_count(mailbox->index, INO_ROOT, NULL) > 0);
 }
 
 Mailbox *mailbox_open(Store *store, const MailboxOptions *options, GError **error)

@@ -192,6 +192,8 @@ typedef struct {
   gboolean dirty;     /* bytes the server does not have */
   gboolean told;      /* a caller was told that these bytes were refused */
   gboolean kept;      /* the stage is the file of a local row (bodies_local_keep) */
+  gboolean unnoted;   /* sent, but the index had no room to say so */
+  int broken;         /* errno of a write that failed: what is staged is not whole; 0 */
   gboolean withdrawn; /* the writer was killed: these bytes are not wanted */
   gboolean unlinked;  /* no name any more: nothing is sent */
 } OpenNode;

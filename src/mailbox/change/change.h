@@ -6,12 +6,12 @@
 #include "store/store_write.h"
 
 /*
- * TRUE when the server's item REF has the same bytes as the SIZE bytes of FD, or, where the server
- * re-writes what it is given, the same Message-ID. Reads the item back: only for answers that were
- * lost.
+ * TRUE when the server's item REF, of which it says NOW, has the same bytes as the SIZE bytes of
+ * FD, or, where the server re-writes what it is given, the same Message-ID. Reads the item back:
+ * only for answers that were lost.
  */
-gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, int fd,
-                    gint64 size);
+gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, const Entry *now,
+                    int fd, gint64 size);
 
 /* The reference NAME's item would have: FOLDER's path and the id the server said. */
 gboolean ref_below(Mailbox *mailbox, gint64 folder, const Entry *entry, StoreRef *out,

@@ -73,7 +73,7 @@ static gboolean was_done(Mailbox *mailbox, const Caller *caller, const Upload *u
   entry_init(&now);
   if (!look(mailbox, caller, upload, &now, &ref, &ignored) ||
       (upload->target && bytes_same(now.tag, upload->target->entry.tag)) ||
-      !server_has(mailbox, caller, &ref, upload->fd, upload->size))
+      !server_has(mailbox, caller, &ref, &now, upload->fd, upload->size))
     return FALSE;
   entry_clear(out);
   *out = now;
@@ -188,8 +188,17 @@ gboolean put_upload(Mailbox *mailbox, const Caller *caller, OpenNode *open, GErr
   if (!local && node.version != open->base && RULE("put-base-version"))
     inner = error_new(ESTALE, SCOPE_ITEM, "%s was changed on the server meanwhile", node.name);
   const Upload upload = {node.parent, node.name, local ? NULL : &node, open->stage, open->size};
-  if (!inner && send(mailbox, caller, &upload, &entry, &inner))
-    return note_sent(mailbox, open, &node, &entry, error);
+  if (!inner && send(mailbox, caller, &upload, &entry, &inner)) {
+    if (!note_sent(mailbox, open, &node, &entry, &inner)) {
+      log_warning("mailbox", "%s was sent, but: %s", node.name, inner->message);
+      g_clear_error(&inner);
+      g_mutex_lock(&mailbox->lock);
+      open->unnoted = TRUE;
+      open->dirty = FALSE;
+      g_mutex_unlock(&mailbox->lock);
+    }
+    return TRUE;
+  }
   if (error_errno(inner) == ESTALE || (error_errno(inner) == ENOENT && !local)) {
     inner->code = ESTALE;
     keep_conflict(mailbox, open, node.name, inner);

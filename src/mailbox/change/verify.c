@@ -71,13 +71,14 @@ static gboolean same_message(const Comparison *comparison)
   return our_id && *our_id && g_strcmp0(our_id, their_id) == 0;
 }
 
-gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, int fd,
-                    gint64 size)
+gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, const Entry *now,
+                    int fd, gint64 size)
 {
   g_autoptr(GError) error = NULL;
   Comparison comparison = {.fd = fd,
                            .size = size,
-                           .exact = store_caps(mailbox->store)->bytes_stable,
+                           .exact = store_caps(mailbox->store)->bytes_stable ||
+                                    now->size_kind == SIZE_EXACT,
                            .head = g_string_new(NULL)};
   const StoreSink sink = {compare_begin, compare_data, &comparison};
   StoreCall call;
