@@ -13,11 +13,13 @@ enum {
   IN_NAME,     /* in an element's name: a ':' begins the local part */
   AFTER_COLON, /* behind the prefix of an element's name */
   IN_TAG,      /* attributes */
+  IN_QUOTED,   /* in an attribute's value */
   AFTER_BANG,  /* behind "<!": comment, CDATA or DOCTYPE */
   IN_COMMENT,
   IN_CDATA,
   IN_PI,
   IN_REFERENCE, /* behind '&' in text; its bytes are held back */
+  N_STATES
 };
 
 static gboolean is_control(guchar c)
@@ -45,13 +47,11 @@ static int in_name(char c)
 
 static int in_tag(DavScrub *scrub, char c)
 {
-  if (scrub->quote)
-    scrub->quote = c == scrub->quote ? 0 : scrub->quote;
-  else if (c == '"' || c == '\'')
+  if (c == '"' || c == '\'') {
     scrub->quote = c;
-  else if (c == '>')
-    return IN_TEXT;
-  return IN_TAG;
+    return IN_QUOTED;
+  }
+  return c == '>' ? IN_TEXT : IN_TAG;
 }
 
 /* "<!--" and "<![" are told apart by their next byte; a DOCTYPE is left to the parser to refuse. */
@@ -79,6 +79,8 @@ static int next_state(DavScrub *scrub, char c)
     return in_name(c);
   case IN_TAG:
     return in_tag(scrub, c);
+  case IN_QUOTED:
+    return c == scrub->quote ? IN_TAG : IN_QUOTED;
   case AFTER_BANG:
     scrub->last[0] = scrub->last[1] = 0;
     return after_bang(c);
@@ -126,18 +128,52 @@ static gboolean hold(DavScrub *scrub, char c, GByteArray *out)
   return part;
 }
 
+/* TRUE when C changes nothing in STATE: most bytes of a long listing. */
+static gboolean is_boring(int state, guchar c)
+{
+  if (c < 0x20)
+    return FALSE;
+  switch (state) {
+  case IN_TEXT:
+    return c != '<' && c != '&';
+  case IN_NAME:
+    return g_ascii_isalnum(c) || c == '-' || c == '_';
+  case IN_TAG:
+    return c != '>' && c != '"' && c != '\'';
+  case IN_QUOTED:
+    return c != '"' && c != '\'';
+  default:
+    return FALSE;
+  }
+}
+
+static gpointer build_table(gpointer unused)
+{
+  (void)unused;
+  static guint8 table[N_STATES][256];
+  for (int state = 0; state < N_STATES; state++)
+    for (int c = 0; c < 256; c++)
+      table[state][c] = (guint8)is_boring(state, (guchar)c);
+  return table;
+}
+
 void davscrub_feed(DavScrub *scrub, const char *bytes, gsize len, GByteArray *out)
 {
+  static GOnce once = G_ONCE_INIT;
+  const guint8(*boring)[256] = g_once(&once, build_table, NULL);
   gsize kept = 0; /* bytes before this one are in OUT already, or left out */
   for (gsize i = 0; i < len; i++) {
+    const guint8 *skip = boring[scrub->state];
+    while (i < len && skip[(guchar)bytes[i]])
+      i++;
+    if (i == len)
+      break;
     char c = bytes[i];
     if (scrub->state == IN_REFERENCE && hold(scrub, c, out)) {
       kept = i + 1;
       continue;
     }
-    if (scrub->state == IN_TEXT && (guchar)c >= 0x20 && c != '<' && c != '&')
-      continue;
-    gboolean drop = is_control((guchar)c);
+    gboolean drop = (guchar)c < 0x20 && is_control((guchar)c);
     gboolean digit = (scrub->state == AFTER_LESS || scrub->state == AFTER_COLON) &&
                      g_ascii_isdigit(c) && RULE("dav-digit-names");
     if (!drop)

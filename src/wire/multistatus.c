@@ -28,6 +28,13 @@ typedef struct {
   gboolean pending; /* seen in the open propstat, whose status may come after it */
 } Slot;
 
+/* The parser interns names: the same two pointers are the same property. */
+typedef struct {
+  const char *local, *ns;
+  int index;
+} Known;
+#define KNOWN_MAX 64u
+
 struct Multistatus {
   const DavName *table;
   guint n;
@@ -52,6 +59,7 @@ struct Multistatus {
   int status, propstat_status, failed;
   Slot *slots;
   const char **values;
+  Known known[KNOWN_MAX];
 };
 
 static void fail(Multistatus *r, const char *why)
@@ -66,7 +74,7 @@ static gboolean is_dav(const char *ns)
   return ns && strcmp(ns, "DAV:") == 0;
 }
 
-static int find_property(const Multistatus *r, const char *local, const char *ns)
+static int search_property(const Multistatus *r, const char *local, const char *ns)
 {
   const char *name = davscrub_name(local);
   for (guint i = 0; i < r->n; i++)
@@ -75,6 +83,15 @@ static int find_property(const Multistatus *r, const char *local, const char *ns
         g_ascii_strcasecmp(ns ? ns : "", r->table[i].ns) == 0)
       return (int)i;
   return CAPTURE_NONE;
+}
+
+static int find_property(Multistatus *r, const char *local, const char *ns)
+{
+  gsize hash = ((gsize)local ^ ((gsize)ns >> 3)) / 8;
+  Known *known = &r->known[(hash ^ hash >> 6) % KNOWN_MAX];
+  if (known->local != local || known->ns != ns)
+    *known = (Known){local, ns, search_property(r, local, ns)};
+  return known->index;
 }
 
 static GString *capture_text(Multistatus *r)

@@ -84,6 +84,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DavAnswer, dav_answer_clear)
 gboolean dav_send(Webdav *w, const StoreCall *call, const DavRequest *request, MultistatusFunc func,
                   gpointer user, DavAnswer *answer, GError **error);
 
+/* As dav_send() for an answer that is here already: RESPONSE, which it takes over, and its body. */
+gboolean dav_replay(HttpResponse *response, const void *bytes, gsize len, MultistatusFunc func,
+                    gpointer user, DavAnswer *answer, GError **error);
+
 /* As http_perform() with the headers every request carries; for bodies. */
 gboolean dav_perform(Webdav *w, const StoreCall *call, const DavRequest *request,
                      HttpHeadFunc on_head, HttpDataFunc on_data, gpointer user, HttpResponse **ret,
@@ -197,6 +201,23 @@ gboolean dav_list(Store *, const StoreCall *, const StoreRef *, StoreChangeFunc,
 gboolean dav_listing_begin(DavListing *listing, GError **error);
 /* A MultistatusFunc; USER is the DavListing. */
 gboolean dav_listing_take(const DavResponse *response, gpointer user, GError **error);
+/* ahead.c: the page after the one that is being read, fetched by a thread of its own. */
+typedef struct DavAhead DavAhead;
+/* Starts SEARCH of COUNT rows from FROM on; BODY and URL are borrowed until dav_ahead_free(). */
+DavAhead *dav_ahead_new(Webdav *w, const StoreCall *call, const char *url, const char *body,
+                        guint64 from, guint count);
+gboolean dav_ahead_is(const DavAhead *ahead, guint64 from, guint count);
+void dav_ahead_wait(DavAhead *ahead);
+/* Waits for the page and reads it as dav_send() would. Once only. */
+gboolean dav_ahead_take(DavAhead *ahead, MultistatusFunc func, gpointer user, DavAnswer *answer,
+                        GError **error);
+/* Stops what is under way. NULL is fine. */
+void dav_ahead_free(DavAhead *ahead);
+/* One page, here and now. */
+gboolean dav_search(Webdav *w, const StoreCall *call, const char *url, const char *body,
+                    guint64 from, guint count, MultistatusFunc func, gpointer user,
+                    DavAnswer *answer, GError **error);
+
 /* All pages of a SEARCH. *RET_UNABLE: the server has no SEARCH here, nothing was told. */
 gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **error);
 /* The first row that WHERE finds in the folder PATH; ENOENT. */

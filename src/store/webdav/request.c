@@ -104,24 +104,40 @@ static gboolean on_data(const void *bytes, gsize len, gpointer user, GError **er
   return TRUE;
 }
 
+/* Ends READING; if all went well so far, ANSWER takes RESPONSE over, else it is freed. */
+static gboolean end_reading(Reading *reading, gboolean good, HttpResponse *response,
+                            DavAnswer *answer, GError **error)
+{
+  good = good && (!reading->reader || multistatus_finish(reading->reader, error));
+  multistatus_free(reading->reader);
+  dav_answer_clear(answer);
+  if (good) {
+    answer->http = response;
+    answer->status = http_response_status(response);
+    answer->text = g_string_free(reading->text, FALSE);
+  } else {
+    http_response_free(response);
+    g_string_free(reading->text, TRUE);
+  }
+  return good;
+}
+
 gboolean dav_send(Webdav *w, const StoreCall *call, const DavRequest *request, MultistatusFunc func,
                   gpointer user, DavAnswer *answer, GError **error)
 {
   Reading reading = {.func = func, .user = user, .text = g_string_new(NULL)};
   HttpResponse *response = NULL;
-  gboolean good = dav_perform(w, call, request, on_head, on_data, &reading, &response, error) &&
-                  (!reading.reader || multistatus_finish(reading.reader, error));
-  multistatus_free(reading.reader);
-  dav_answer_clear(answer);
-  if (good) {
-    answer->http = response;
-    answer->status = http_response_status(response);
-    answer->text = g_string_free(reading.text, FALSE);
-  } else {
-    http_response_free(response);
-    g_string_free(reading.text, TRUE);
-  }
-  return good;
+  gboolean good = dav_perform(w, call, request, on_head, on_data, &reading, &response, error);
+  return end_reading(&reading, good, response, answer, error);
+}
+
+gboolean dav_replay(HttpResponse *response, const void *bytes, gsize len, MultistatusFunc func,
+                    gpointer user, DavAnswer *answer, GError **error)
+{
+  Reading reading = {.func = func, .user = user, .text = g_string_new(NULL)};
+  gboolean good =
+      on_head(response, &reading, error) && (!len || on_data(bytes, len, &reading, error));
+  return end_reading(&reading, good, response, answer, error);
 }
 
 gboolean dav_send_ref(Webdav *w, const StoreCall *call, const StoreRef *ref, DavRequest *request,

@@ -15,6 +15,7 @@
 
 #define FIRST_PAGE 200u /* small: the first names are on the screen soon */
 #define PAGE 2000u
+#define OVERLAP 1u
 #define SHIFTS_MAX 8u
 #define TOTAL_MAX 5000000u
 
@@ -44,17 +45,6 @@ static gboolean parse_range(const char *text, PageRange *ret)
   return TRUE;
 }
 
-static gboolean search(Webdav *w, const StoreCall *call, const char *path, const char *body,
-                       guint64 from, guint count, MultistatusFunc func, gpointer user,
-                       DavAnswer *answer, GError **error)
-{
-  g_autofree char *range = g_strdup_printf("Range: rows=%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
-                                           from, from + count - 1);
-  DavRequest request = {
-      .method = "SEARCH", .path = path, .headers = {range}, .type = "text/xml", .body = body};
-  return dav_send(w, call, &request, func, user, answer, error);
-}
-
 /* URLScan hides methods (404, 405), old stores refuse columns (422): then PROPFIND (quirk 41). */
 static gboolean is_unable(int status)
 {
@@ -65,7 +55,10 @@ typedef struct {
   guint64 next; /* rows before this one were read */
   guint size;
   guint shifts;
+  gint64 total;  /* as the last page told, -1 not */
+  gboolean full; /* the last page had all the rows that were asked for */
   gboolean done;
+  DavAhead *ahead; /* the page after this one, or NULL */
 } Paging;
 
 static gboolean incomplete(const DavListing *listing, GError **error)
@@ -115,31 +108,54 @@ static gboolean advance(const DavListing *listing, const PageRange *range, guint
   return stuck || missing ? step_back(listing, paging, paging->next, error) : TRUE;
 }
 
-gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **error)
+/*
+ * Reads the page from FROM on, and has the one after it fetched meanwhile. Only behind a full page:
+ * a server that gives fewer rows than asked for would be asked for the wrong ones.
+ */
+static gboolean read_page(DavListing *listing, const char *body, Paging *paging, guint64 from,
+                          DavAnswer *answer, GError **error)
 {
-  g_autofree char *body = davbody_search(
-      dav_props, dav_item_props,
-      RULE("dav-hidden") ? VISIBLE : "(\"DAV:ishidden\" = False OR \"DAV:ishidden\" = True)",
-      ORDER);
-  Paging paging = {.size = FIRST_PAGE};
-  while (!paging.done) {
-    guint overlap = paging.next > 0 && RULE("dav-list-shift") ? 1 : 0;
-    guint64 from = paging.next - overlap;
+  Webdav *w = listing->w;
+  DavAhead *ahead = g_steal_pointer(&paging->ahead);
+  if (!dav_ahead_is(ahead, from, paging->size)) {
+    dav_ahead_free(ahead);
+    ahead = NULL;
+  }
+  guint64 next = from + paging->size - OVERLAP;
+  gboolean more = paging->full && paging->total > 0 && next + OVERLAP < (guint64)paging->total;
+  if (more && !ahead)
+    ahead = dav_ahead_new(w, listing->call, listing->url, body, from, paging->size);
+  if (!ahead)
+    return dav_search(w, listing->call, listing->url, body, from, paging->size, dav_listing_take,
+                      listing, answer, error);
+  dav_ahead_wait(ahead);
+  if (more)
+    paging->ahead = dav_ahead_new(w, listing->call, listing->url, body, next, paging->size);
+  gboolean good = dav_ahead_take(ahead, dav_listing_take, listing, answer, error);
+  dav_ahead_free(ahead);
+  return good;
+}
+
+static gboolean read_pages(DavListing *listing, const char *body, Paging *paging,
+                           gboolean *ret_unable, GError **error)
+{
+  while (!paging->done) {
+    guint64 from = paging->next > 0 ? paging->next - OVERLAP : 0;
+    guint asked = paging->size;
     g_auto(DavAnswer) answer = {0};
     PageRange range;
     listing->rows = listing->fresh = 0;
     listing->first_seen = FALSE;
     if (from > TOTAL_MAX)
       return incomplete(listing, error);
-    if (!search(listing->w, listing->call, listing->url, body, from, paging.size, dav_listing_take,
-                listing, &answer, error))
+    if (!read_page(listing, body, paging, from, &answer, error))
       return FALSE;
     if (is_unable(answer.status) && from == 0 && !listing->begun) {
       *ret_unable = TRUE;
       return TRUE;
     }
     if (answer.status == 416 && from == 0) /* no rows at all */
-      return dav_listing_begin(listing, error);
+      break;
     if (answer.status != 207 && answer.status != 416)
       return dav_is_success(answer.status)
                  ? error_set(error, EPROTO, SCOPE_STORE,
@@ -148,10 +164,24 @@ gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **err
                  : dav_refuse(&answer, OP_LIST, listing->what, error);
     if (!parse_range(http_response_header(answer.http, "Content-Range"), &range))
       return incomplete(listing, error);
-    if (!advance(listing, &range, from, paging.size, &paging, error))
+    paging->total = range.total;
+    paging->full = listing->rows == asked;
+    if (!advance(listing, &range, from, asked, paging, error))
       return FALSE;
   }
   return dav_listing_begin(listing, error);
+}
+
+gboolean dav_search_list(DavListing *listing, gboolean *ret_unable, GError **error)
+{
+  g_autofree char *body = davbody_search(
+      dav_props, dav_item_props,
+      RULE("dav-hidden") ? VISIBLE : "(\"DAV:ishidden\" = False OR \"DAV:ishidden\" = True)",
+      ORDER);
+  Paging paging = {.size = FIRST_PAGE, .total = -1};
+  gboolean good = read_pages(listing, body, &paging, ret_unable, error);
+  dav_ahead_free(paging.ahead);
+  return good;
 }
 
 typedef struct {
@@ -178,7 +208,7 @@ gboolean dav_search_one(Webdav *w, const StoreCall *call, const char *path, cons
   g_auto(Entry) entry;
   entry_init(&entry);
   One one = {.w = w, .asked = path, .out = &entry};
-  if (!search(w, call, path, body, 0, 1, take_one, &one, &answer, error))
+  if (!dav_search(w, call, path, body, 0, 1, take_one, &one, &answer, error))
     return FALSE;
   if (answer.status != 207 && answer.status != 416 && !is_unable(answer.status))
     return dav_refuse(&answer, OP_LOOK, what, error);
