@@ -81,6 +81,7 @@ static gpointer changer(gpointer data)
     g_snprintf(other, sizeof other, "n%d", g_rand_int_range(random, 0, NAMES));
     g_auto(Entry) entry;
     g_autoptr(GError) error = NULL;
+    entry_init(&entry);
     gint64 ino = ino_of(s->index, s->folder, name);
     switch (round % 5) {
     case 0:
@@ -102,7 +103,6 @@ static gpointer changer(gpointer data)
       index_set_mtime(s->index, ino, 5, TRUE, &error);
     }
     check(s, !error);
-    entry_init(&entry);
   }
   g_rand_free(random);
   return NULL;
