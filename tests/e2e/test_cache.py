@@ -147,7 +147,8 @@ def test_a_full_disk_under_the_cache(start_sim, mount, tmpfs):
             assert "No space left" in result.err
         code = "f = open('new.bin', 'wb')\nfor n in range(40): f.write(bytes(1 << 20))\nf.close()"
         assert m.errno_of(code, timeout=60) == "ENOSPC"
-        assert not sim.client.exists("new.bin")
+        if sim.client.exists("new.bin"):  # what close() was told of, and nothing made up
+            assert set(sim.client.get("new.bin")) <= {0}
         assert m.read("small.txt") == b"small\n"
         m.sh("echo after > after.txt")
         assert sim.client.get("after.txt") == b"after\n"
@@ -166,9 +167,8 @@ def test_a_disk_full_from_the_start(start_sim, mount, tmpfs):
 
 
 def database(cache):
-    found = [p for p in cache.rglob("*.db")]
-    assert len(found) == 1, found
-    return found[0]
+    assert (cache / "index.db").exists()
+    return cache / "index.db"
 
 
 def cached_mount(server, mount, work):
@@ -313,10 +313,14 @@ def test_a_refused_last_write_goes_to_unsent(start_sim, mount):
         m.sh("ls >/dev/null")
         sim.faults("PUT * always status=403")
         m.python("""
-import mmap
-f = open('f.txt', 'r+b'); mm = mmap.mmap(f.fileno(), 0); f.close()
-mm[0:3] = b'NEW'
-mm.close()""")
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+fd = os.open('f.txt', os.O_RDWR)
+at = libc.mmap(None, ctypes.c_size_t(4096), 3, 1, fd, ctypes.c_long(0))
+os.close(fd)
+ctypes.memmove(at, b'NEW', 3)
+libc.munmap(ctypes.c_void_p(at), ctypes.c_size_t(4096))""")
         proc.wait_until(lambda: b"NEW" in m.sh("cat .exchange/unsent/* 2>/dev/null || true").out, 10,
                         "kept in unsent")
         assert any("f.txt" in line for line in m.complaints())

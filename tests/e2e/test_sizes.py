@@ -38,8 +38,8 @@ READERS = {
 TRUSTING = {
     "bsdtar": 'bsdtar cf "$2" "$1" && bsdtar xOf "$2"',
     "cpio": 'echo "$1" | cpio -o -H newc --quiet > "$2" && cpio -i --quiet --to-stdout < "$2"',
-    "tarfile": '/usr/bin/python3 -c "import sys,tarfile;tarfile.open(sys.argv[2],\'w\').add(sys.argv[1])"'
-               ' "$1" "$2" && tar xOf "$2"',
+    "tarfile": '/usr/bin/python3 -c "import sys,tarfile;t=tarfile.open(sys.argv[2],\'w\');'
+               't.add(sys.argv[1]);t.close()" "$1" "$2" && tar xOf "$2"',
     "busybox tar": 'busybox tar cf "$2" "$1" && busybox tar xOf "$2"',
     "git": 'git init -q "$2" && git -C "$2" --work-tree="$PWD" add -f "$1" && '
            'git -C "$2" cat-file blob :"$1"',

@@ -40,7 +40,7 @@ class Mount:
         self.cache = pathlib.Path(cache) if cache else self.directory / "cache"
         self.log_file = self.directory / "exchangefs.log"
         self.stderr_file = self.directory / "exchangefs.err"
-        self.url = url or server.url
+        self.url = server.url if url is None else url
         self.server = server
         self.binary = binary or proc.EXCHANGEFS
         self.process = None
@@ -63,10 +63,13 @@ class Mount:
     # -- life ------------------------------------------------------------------------------------
 
     def start(self):
-        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.mounted:  # a dead mount cannot even be looked at
+            self.path.mkdir(parents=True, exist_ok=True)
+        stale = proc.fuse_mounts().get(os.fspath(self.path))
         with open(self.stderr_file, "ab") as err:
             self.process = proc.start(self.argv("-f"), stdout=err, stderr=err, env=SANITIZER_ENV)
-        proc.wait_until(lambda: self.mounted or self.process.poll() is not None, 60, "mounted")
+        proc.wait_until(lambda: proc.fuse_mounts().get(os.fspath(self.path)) not in (None, stale)
+                        or self.process.poll() is not None, 60, "mounted")
         assert self.process.poll() is None, f"exchangefs ended {self.process.returncode}:\n{self.said}"
         return self
 

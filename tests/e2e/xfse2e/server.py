@@ -12,7 +12,7 @@ import time
 from . import proc
 from .dav import Dav
 
-USER, PASSWORD = "alice", "secret"
+USER, PASSWORD = "alice", "sesame-4711"
 CHANGING = {"PUT", "POST", "DELETE", "MKCOL", "MOVE", "COPY", "PROPPATCH", "LOCK", "UNLOCK",
             "BDELETE", "BMOVE", "BCOPY", "BPROPPATCH"}
 Line = collections.namedtuple("Line", "method path status bytes_in bytes_out")
@@ -60,6 +60,7 @@ class Server:
 
     def mutations(self):
         """What changed the store; every server's log can tell by the method."""
+        Counting(self).settle()
         return [line for line in self.requests() if line.method in CHANGING]
 
     def stop(self):
