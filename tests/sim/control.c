@@ -2,6 +2,7 @@
 /* Counters per method, the control resource and the access log. */
 #include "control.h"
 
+#include "dav_url.h"
 #include "value.h"
 
 #include <pthread.h>
@@ -11,8 +12,12 @@ typedef struct {
   guint64 count, bytes_in, bytes_out;
 } Counter;
 
+#define LOG_MAX 256        /* requests */
+#define LOG_BODY_MAX 16384 /* bytes of a body shown */
+
 struct Control {
   pthread_mutex_t lock;
+  GQueue log;          /* char*, oldest first */
   GHashTable *methods; /* interned name -> Counter */
 };
 
@@ -26,6 +31,7 @@ Control *control_new(void)
 
 void control_free(Control *control)
 {
+  g_queue_clear_full(&control->log, g_free);
   g_hash_table_unref(control->methods);
   pthread_mutex_destroy(&control->lock);
   g_free(control);
@@ -47,6 +53,41 @@ static char *requests_text(Control *control)
   return g_string_free(out, FALSE);
 }
 
+static char *log_text(Control *control)
+{
+  GString *out = g_string_new(NULL);
+  pthread_mutex_lock(&control->lock);
+  for (const GList *at = control->log.head; at; at = at->next) {
+    g_string_append(out, at->data);
+  }
+  pthread_mutex_unlock(&control->lock);
+  return g_string_free(out, FALSE);
+}
+
+/* "METHOD path status", a line per header, an empty line, the body if it is short text, and a line
+ * of dashes. Credentials are left out. */
+static char *log_entry(const Request *request, int status)
+{
+  GString *out = g_string_new(NULL);
+  g_autofree char *path = url_decode(request->path);
+  g_string_append_printf(out, "%s %s %d\n", request->method, path, status);
+  g_autoptr(GList) names = g_hash_table_get_keys(request->headers);
+  names = g_list_sort(names, (GCompareFunc)strcmp);
+  for (const GList *at = names; at; at = at->next) {
+    gboolean secret = strcmp(at->data, "authorization") == 0 || strcmp(at->data, "cookie") == 0;
+    g_string_append_printf(out, "%s: %s\n", (const char *)at->data,
+                           secret ? "(not shown)" : request_header(request, at->data));
+  }
+  gsize len;
+  g_autofree char *body = request->body ? request_text(request, LOG_BODY_MAX, &len) : NULL;
+  g_string_append_c(out, '\n');
+  if (body && g_utf8_validate(body, (gssize)len, NULL)) {
+    g_string_append(out, body);
+  }
+  g_string_append(out, "\n----\n");
+  return g_string_free(out, FALSE);
+}
+
 gboolean control_handle(Control *control, Sim *sim, const Request *request, Reply *reply)
 {
   if (!g_str_has_prefix(request->path, "/.sim/")) {
@@ -60,10 +101,13 @@ gboolean control_handle(Control *control, Sim *sim, const Request *request, Repl
     text = requests_text(control);
   } else if (strcmp(what, "submissions") == 0) {
     text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", model_submissions(sim->model));
+  } else if (strcmp(what, "log") == 0) {
+    text = log_text(control);
   } else if (strcmp(what, "reset") == 0 && strcmp(request->method, "POST") == 0) {
     model_reset_record(sim->model);
     pthread_mutex_lock(&control->lock);
     g_hash_table_remove_all(control->methods);
+    g_queue_clear_full(&control->log, g_free);
     pthread_mutex_unlock(&control->lock);
     text = g_strdup("");
   }
@@ -74,7 +118,12 @@ gboolean control_handle(Control *control, Sim *sim, const Request *request, Repl
 void control_count(Control *control, Sim *sim, const Request *request, int status, guint64 bytes_in,
                    guint64 bytes_out)
 {
+  char *entry = log_entry(request, status);
   pthread_mutex_lock(&control->lock);
+  g_queue_push_tail(&control->log, entry);
+  if (control->log.length > LOG_MAX) {
+    g_free(g_queue_pop_head(&control->log));
+  }
   Counter *counter = g_hash_table_lookup(control->methods, request->method);
   if (!counter) {
     counter = g_new0(Counter, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What tests ask the simulator itself, under /.sim/ and never signed in: GET mutations, requests,
- * submissions; POST reset. Also the access log, since both count the same requests. */
+ * submissions, log (the last requests with headers and text bodies); POST reset. Also the access
+ * log, since both count the same requests. */
 #pragma once
 
 #include "sim.h"

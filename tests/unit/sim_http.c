@@ -244,6 +244,9 @@ static void requests_are_counted(void **state)
   assert_non_null(strstr(requests, "\r\n\r\nGET 1 0 5\nPUT 1 5 0\n"));
   g_autofree char *mutations = once(wire, "GET", "/.sim/mutations", "", "");
   assert_non_null(strstr(mutations, "1 create /alice/Inbox/x "));
+  g_autofree char *log = once(wire, "GET", "/.sim/log", "", "");
+  assert_non_null(strstr(log, "PUT /exchange/alice/Inbox/x 201\nauthorization: (not shown)\n"));
+  assert_non_null(strstr(log, "\n\n12345\n----\n"));
   g_autofree char *reset = once(wire, "POST", "/.sim/reset", "", "");
   assert_int_equal(status_of(reset), 200);
   g_autofree char *empty = once(wire, "GET", "/.sim/mutations", "", "");
