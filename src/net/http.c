@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/rule.h"
 
 #include <errno.h>
 #include <string.h>
@@ -147,7 +148,8 @@ static gboolean take_all(Call *call, Transfer *transfer)
 
 static void on_cancel(gpointer transfer)
 {
-  transfer_stop(transfer);
+  if (RULE("net-cancel"))
+    transfer_stop(transfer);
 }
 
 /* One attempt. Leaves in CALL: again and wait_ms, or an error, or the response. */

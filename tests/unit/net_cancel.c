@@ -46,6 +46,7 @@ static void assert_cancels(HttpClient *client, HttpRequest request)
 {
   g_autoptr(Cancel) cancel = cancel_new();
   request.cancel = cancel;
+  request.deadline = g_get_monotonic_time() + 3 * G_USEC_PER_SEC;
   Asker asker = {.client = client, .request = &request};
   pthread_t thread;
   pthread_create(&thread, NULL, run_asker, &asker);
