@@ -14,7 +14,15 @@ static const char exchange_methods[] =
 
 static void dav_options(Sim *sim, const Request *request, Reply *reply)
 {
-  (void)request;
+  model_read(sim->model);
+  g_auto(Target) target;
+  url_resolve(sim, request->path, &target);
+  gboolean nothing = target.kind == TARGET_NONE && strcmp(request->path, "*") != 0;
+  model_read_done(sim->model);
+  if (nothing && sim_exchange(sim)) {
+    reply_status(reply, 404);
+    return;
+  }
   reply_header(reply, "DAV", sim_exchange(sim) ? "1, 2" : "1");
   reply_header(reply, "Allow", sim_exchange(sim) ? exchange_methods : plain_methods);
   if (sim_exchange(sim)) {

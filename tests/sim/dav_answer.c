@@ -15,9 +15,9 @@ struct Answer {
   const Sim *sim;
   GString *out;
   const GArray *columns;
-  Tags *tags; /* per column */
-  gboolean exchange, status_first;
-  guint *missing; /* per row: the columns it lacks */
+  Tags *tags;                              /* per column */
+  gboolean exchange, status_first, silent; /* silent: this row tells no 200 */
+  guint *missing;                          /* per row: the columns it lacks */
 };
 
 const char *answer_reason(int status)
@@ -250,6 +250,9 @@ static void append_value(Answer *answer, const Column *column, const Tags *tags,
 
 static void append_status(Answer *answer, int status)
 {
+  if (answer->silent && status == 200) {
+    return;
+  }
   g_string_append(answer->out, "<a:status>HTTP/1.1 ");
   g_string_append(answer->out,
                   !answer->exchange && status == 404 ? "404 Not Found" : answer_reason(status));
@@ -277,6 +280,7 @@ static void close_propstat(Answer *answer, int status)
 void answer_row(Answer *answer, PropContext *context, const Node *node, gboolean brief,
                 gboolean names_only)
 {
+  answer->silent = brief && sim_switch(answer->sim, SWITCH_NO_STATUS);
   g_string_append(answer->out, "<a:response><a:href>");
   prop_append_href(context, node, answer->out);
   g_string_append(answer->out, "</a:href>");

@@ -8,7 +8,13 @@
 Model *model_new(gboolean fold_case, gint64 clock_ms)
 {
   Model *model = g_new0(Model, 1);
-  g_rw_lock_init(&model->lock);
+  /* Writers first: listings that follow each other closely would else keep a write out for seconds.
+   */
+  pthread_rwlockattr_t kind;
+  pthread_rwlockattr_init(&kind);
+  pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+  pthread_rwlock_init(&model->lock, &kind);
+  pthread_rwlockattr_destroy(&kind);
   pthread_mutex_init(&model->record_lock, NULL);
   model->record = g_string_new(NULL);
   model->fold_case = fold_case;
@@ -40,28 +46,28 @@ void model_free(Model *model)
   g_hash_table_unref(model->by_mid);
   g_string_free(model->record, TRUE);
   pthread_mutex_destroy(&model->record_lock);
-  g_rw_lock_clear(&model->lock);
+  pthread_rwlock_destroy(&model->lock);
   g_free(model);
 }
 
 void model_read(Model *model)
 {
-  g_rw_lock_reader_lock(&model->lock);
+  pthread_rwlock_rdlock(&model->lock);
 }
 
 void model_read_done(Model *model)
 {
-  g_rw_lock_reader_unlock(&model->lock);
+  pthread_rwlock_unlock(&model->lock);
 }
 
 void model_write(Model *model)
 {
-  g_rw_lock_writer_lock(&model->lock);
+  pthread_rwlock_wrlock(&model->lock);
 }
 
 void model_write_done(Model *model)
 {
-  g_rw_lock_writer_unlock(&model->lock);
+  pthread_rwlock_unlock(&model->lock);
 }
 
 gint64 model_now(Model *model)

@@ -4,8 +4,8 @@
  * full name (props.h says which), and no URL, header or status appears here.
  *
  * Locking: one readers-writer lock over everything. Callers hold it (model_read / model_write)
- * around every use of a Node; bodies are immutable and counted, so they may be sent after the
- * unlock. */
+ * around every use of a Node, never twice in one thread; bodies are immutable and counted, so they
+ * may be sent after the unlock. */
 #pragma once
 
 #include "body.h"

@@ -7,7 +7,7 @@
 #include <pthread.h>
 
 struct Model {
-  GRWLock lock;
+  pthread_rwlock_t lock;
   GPtrArray *mailboxes; /* Mailbox, owned */
   GHashTable *by_mid;   /* &node->mid -> Node */
   guint64 next_id, change, bytes;

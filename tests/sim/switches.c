@@ -40,6 +40,7 @@ static const struct {
     [SWITCH_ALIAS_404] = {"alias-404", "a mailbox answers to its address only (quirk 49)"},
     [SWITCH_DOUBLE_NAMES] = {"double-names",
                              "members of the inbox are below Inbox/, whatever its name (quirk 24)"},
+    [SWITCH_NO_STATUS] = {"no-status", "with Brief: t, no status where it is 200 (quirk 10)"},
     [SWITCH_PERMANENT_404] = {"permanent-404", "items answer 404 by permanenturl (quirk 6)"},
     [SWITCH_FORBIDDEN_440] = {"forbidden-440", "forms: 440 for a foreign mailbox (quirk 15)"},
 };

@@ -76,7 +76,7 @@ static void bad_paths_are_refused(void **state)
   assert_int_equal(rig_do(rig, "PUT", ROOT "Inbox/..", document, ""), 409);
   assert_int_equal(rig_do(rig, "PUT", ROOT "Inbox/%FF", document, ""), 409);
   assert_int_equal(rig_do(rig, "PUT", ROOT "Nowhere/x", document, ""), 409);
-  assert_int_equal(rig_do(rig, "GET", "/exchange/bob/", "", ""), 404);
+  assert_int_equal(rig_do(rig, "OPTIONS", "/exchange/bob/", "", ""), 404);
   assert_non_null(rig_header(rig, "MS-WebStorage"));
 }
 
