@@ -136,7 +136,7 @@ static void test_cancel_resolving(void **state)
 static void serve_busy(Conn *conn)
 {
   while (conn_take(conn))
-    if (!conn_send(conn, "HTTP/1.1 503 Busy\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n"))
+    if (!conn_send(conn, "HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n"))
       return;
 }
 
