@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of wire/davdate and wire/davbody: strict times, escaped bodies. */
+#include "base/rule.h"
 #include "wire/davbody.h"
 #include "wire/davdate.h"
 
@@ -92,5 +93,7 @@ int main(void)
       cmocka_unit_test(test_stamp),
       cmocka_unit_test(test_bodies),
   };
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of wire/davurl: the spelling of names, and what an href may lead to. */
+#include "base/rule.h"
 #include "wire/davurl.h"
 
 #include <setjmp.h>
@@ -130,5 +131,7 @@ int main(void)
       cmocka_unit_test(test_below),
       cmocka_unit_test(test_path_and_origin),
   };
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
