@@ -47,11 +47,15 @@ void model_submitted(Model *model)
   pthread_mutex_unlock(&model->record_lock);
 }
 
-/* The membership or a member of folder changed. */
-static void touch_folder(Model *model, Node *folder)
+/* A member of folder changed; membership: came or went. */
+static void touch_folder(Model *model, Node *folder, gboolean membership)
 {
-  if (folder) {
-    folder->folder->content = model->change;
+  if (!folder) {
+    return;
+  }
+  folder->folder->content = model->change;
+  if (membership) {
+    folder->modified = model_now(model);
   }
 }
 
@@ -61,7 +65,7 @@ Node *model_make_folder(Model *model, Node *parent, const char *name, const char
   folder_attach(node);
   node->message_class = folder_class ? g_intern_string(folder_class) : NULL;
   folder_link(parent, node);
-  touch_folder(model, parent);
+  touch_folder(model, parent, TRUE);
   record(model, "mkdir", node);
   return node;
 }
@@ -72,7 +76,7 @@ Node *model_make_item(Model *model, Node *parent, const char *name)
   node->message_class = g_intern_static_string("IPM.Note");
   node->content_class = g_intern_static_string("urn:content-classes:message");
   folder_link(parent, node);
-  touch_folder(model, parent);
+  touch_folder(model, parent, TRUE);
   record(model, "create", node);
   return node;
 }
@@ -136,7 +140,7 @@ void model_changed(Model *model, Node *node, Changed how)
   if (how == CHANGED_HEADERS && !node->folder) {
     node->article = node->parent->folder->next_article++;
   }
-  touch_folder(model, node->parent);
+  touch_folder(model, node->parent, FALSE);
   record(model,
          how == CHANGED_READ_FLAG    ? "read"
          : how == CHANGED_PROPERTIES ? "props"
@@ -172,7 +176,7 @@ void model_remove(Model *model, Node *node)
   forget_roles(node);
   folder_unlink(node);
   bury(model, parent, node);
-  touch_folder(model, parent);
+  touch_folder(model, parent, TRUE);
   node_free(model, node);
 }
 
@@ -195,8 +199,8 @@ void model_move(Model *model, Node *node, Node *parent, const char *name)
   node->name = fresh;
   node->key = model_key(model, fresh);
   folder_link(parent, node);
-  touch_folder(model, from);
-  touch_folder(model, parent);
+  touch_folder(model, from, TRUE);
+  touch_folder(model, parent, TRUE);
   record(model, from == parent ? "rename" : "move", node);
 }
 
@@ -233,7 +237,7 @@ Node *model_copy(Model *model, const Node *node, Node *parent, const char *name)
   }
   copy_facts(model, node, copy);
   folder_link(parent, copy);
-  touch_folder(model, parent);
+  touch_folder(model, parent, TRUE);
   record(model, "copy", copy);
   if (node->folder) {
     /* A copy into the folder itself must not chase its own tail. */
