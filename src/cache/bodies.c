@@ -16,9 +16,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-#define TOUCH_EVERY (60 * G_USEC_PER_SEC) /* how often a use is written down for the next mount */
+#define TOUCH_EVERY                                                                                \
+  ((gint64)60 * G_USEC_PER_SEC) /* how often a use is written down for the next mount */
 #define ROOM_FOR_A_FILE (1 << 20)
 
 char *body_path(const Bodies *bodies, gint64 ino, guint32 version)
@@ -58,17 +60,23 @@ static gboolean evict(Bodies *bodies, gint64 excess)
   guint n = bodies->used.length;
   if (excess <= 0 || n == 0)
     return FALSE;
-  g_autofree EvictCandidate *candidates = g_new(EvictCandidate, n);
-  g_autofree CachedBody **order = g_new(CachedBody *, n);
-  g_autofree guint *victims = g_new(guint, n);
-  guint at = 0;
-  for (GList *link = bodies->used.head; link; link = link->next, at++) {
-    order[at] = link->data;
-    candidates[at] = (EvictCandidate){order[at]->size, order[at]->leases > 0};
+  g_autoptr(GArray) candidates = g_array_sized_new(FALSE, FALSE, sizeof(EvictCandidate), n);
+  g_autoptr(GArray) victims = g_array_sized_new(FALSE, FALSE, sizeof(guint), n);
+  for (GList *link = bodies->used.head; link; link = link->next) {
+    const CachedBody *body = link->data;
+    EvictCandidate candidate = {body->size, body->leases > 0};
+    g_array_append_val(candidates, candidate);
   }
-  guint chosen = evict_choose(candidates, n, excess, victims);
-  for (guint i = 0; i < chosen; i++)
-    body_remove(bodies, order[victims[i]], TRUE);
+  guint chosen = evict_choose((gpointer)candidates->data, n, excess, (gpointer)victims->data);
+  GList *link = bodies->used.head;
+  for (guint at = 0, i = 0; link && i < chosen; at++) {
+    GList *next = link->next;
+    if (g_array_index(victims, guint, i) == at) {
+      body_remove(bodies, link->data, TRUE);
+      i++;
+    }
+    link = next;
+  }
   return chosen > 0;
 }
 
@@ -135,6 +143,16 @@ int bodies_new_file(Bodies *bodies, GError **error)
   return fd;
 }
 
+/* What must go for the sake of the disk that FD is on. */
+static gint64 shortage(int fd)
+{
+  struct statvfs disk;
+  if (fstatvfs(fd, &disk) < 0)
+    return 0;
+  gint64 block = (gint64)disk.f_frsize;
+  return evict_shortage((gint64)disk.f_bavail * block, (gint64)disk.f_blocks * block);
+}
+
 gboolean bodies_publish(Bodies *bodies, gint64 ino, guint32 version, int fd, gint64 size,
                         GError **error)
 {
@@ -160,7 +178,7 @@ gboolean bodies_publish(Bodies *bodies, gint64 ino, guint32 version, int fd, gin
     *body = (CachedBody){.ino = ino, .version = version, .size = size, .leases = leases + 1};
     body->touched = g_get_monotonic_time();
     body_add(bodies, body);
-    evict(bodies, evict_excess(bodies->bytes, bodies->max_bytes));
+    evict(bodies, MAX(evict_excess(bodies->bytes, bodies->max_bytes), shortage(fd)));
     body->leases--;
   }
   g_mutex_unlock(&bodies->lock);

@@ -39,7 +39,8 @@ int bodies_new_file(Bodies *bodies, GError **error);
 
 /*
  * Publishes the whole body FD (from bodies_new_file(), SIZE bytes) as (INO, VERSION), replacing
- * other versions of INO, and evicts down to the bound. FD stays the caller's. A failure only means
+ * other versions of INO, and evicts down to the bound, and further where the disk is nearly full.
+ * EFBIG: larger than the bound. FD stays the caller's. A failure only means
  * that it will be fetched again.
  */
 gboolean bodies_publish(Bodies *bodies, gint64 ino, guint32 version, int fd, gint64 size,

@@ -11,15 +11,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
-/* A page cache that holds the inner pages of an index of some 100,000 rows, and a log that is
- * folded back seldom enough that a long listing is not made of fsync(2). */
+/* A page cache that holds the inner pages of an index of some 100,000 rows. */
 #define PRAGMAS                                                                                    \
   "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF;"                  \
-  "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=8000;"                                      \
+  "PRAGMA cache_size=-16384;"                                                                      \
   "PRAGMA journal_size_limit=33554432; PRAGMA trusted_schema=OFF;"                                 \
   "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
+
+#define LOG_PAGES_MIN 16
+#define LOG_PAGES_MAX 8000
+#define LOG_PART 64 /* of the disk */
 
 static const char *const sidecars[] = {"", "-wal", "-shm"};
 
@@ -65,10 +69,12 @@ static gboolean db_error(Db *db, int code, GError **error)
                      db->schema->what, db->path);
   }
   int errnum = errno_of(db, code);
-  if (errnum == ENOSPC)
+  if (errnum == ENOSPC) {
+    db->full = TRUE;
     return error_set(error, ENOSPC, SCOPE_LOCAL,
                      "no room for the %s of the cache (%s): free some space on that disk",
                      db->schema->what, db->path);
+  }
   return error_set(error, errnum, SCOPE_LOCAL, "cannot use the %s of the cache (%s): %s",
                    db->schema->what, db->path, sqlite3_errmsg(db->handle));
 }
@@ -118,6 +124,10 @@ gboolean db_int(Db *db, sqlite3_stmt *stmt, gint64 *ret, GError **error)
 
 gboolean db_begin(Db *db, GError **error)
 {
+  if (db->full) {
+    db->full = FALSE;
+    sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+  }
   return db_exec(db, "BEGIN IMMEDIATE", error);
 }
 
@@ -248,6 +258,19 @@ static gboolean migrate(Db *db, gint64 from, GError **error)
   return TRUE;
 }
 
+/*
+ * After how many pages the log is folded back: seldom, so that a long listing is not made of
+ * fsync(2), but the log is to be a small part of a small disk.
+ */
+static int log_pages(const char *path)
+{
+  struct statvfs disk;
+  if (statvfs(path, &disk) < 0)
+    return LOG_PAGES_MIN;
+  guint64 pages = (guint64)disk.f_blocks * disk.f_frsize / LOG_PART / 4096;
+  return (int)CLAMP(pages, LOG_PAGES_MIN, LOG_PAGES_MAX);
+}
+
 /* Everything that can find out that the file is no database of ours. */
 static gboolean make_ready(Db *db, DbOrigin *ret_origin, GError **error)
 {
@@ -259,6 +282,7 @@ static gboolean make_ready(Db *db, DbOrigin *ret_origin, GError **error)
                      "%s was made by a newer exchangefs: use that one, or name another cache_dir",
                      db->path);
   sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+  sqlite3_wal_autocheckpoint(db->handle, log_pages(db->path));
   if (!db_exec(db, PRAGMAS, error) || (version > 0 && !check_pages(db, error)) ||
       !migrate(db, version, error) || !db_meta_set(db, "clean", "0", error) ||
       !db_exec(db, db->schema->setup, error))
@@ -348,7 +372,7 @@ Db *db_open(const char *path, const DbSchema *schema, DbOrigin *ret_origin, GErr
   g_autoptr(GError) first = NULL;
   Db *db = open_once(path, schema, &origin, &corrupt, &first);
   if (!db && corrupt && RULE("cache-corrupt")) {
-    log_debug("cache", "%s is damaged (%s): put aside", path, first->message);
+    log_debug("cache", "%s is damaged: put aside", path);
     if (!put_aside(path, error))
       return NULL;
     db = open_once(path, schema, &origin, &corrupt, error);

@@ -26,6 +26,7 @@ typedef struct {
   const DbSchema *schema;
   sqlite3_stmt **stmts; /* schema->n_sql, prepared at open */
   char *path;
+  gboolean full;    /* the disk was: the log is folded back before the next transaction */
   gboolean damaged; /* SQLite met a bad page: the next open looks at all of them */
 } Db;
 

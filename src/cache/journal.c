@@ -47,8 +47,8 @@ enum {
 static const char *const statements[SQL_N] = {
     [SQL_ADD] = "INSERT INTO upload VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [SQL_REMOVE] = "DELETE FROM upload WHERE id=?1",
-    [SQL_NEXT] = "SELECT id,durable,ino,parent,name,creates,base_id,base_tag,size,time FROM upload"
-                 " WHERE id>?1 ORDER BY id LIMIT 1",
+    [SQL_NEXT] = ("SELECT id,durable,ino,parent,name,creates,base_id,base_tag,size,time FROM upload"
+                  " WHERE id>?1 ORDER BY id LIMIT 1"),
     [SQL_DURABLE] = "SELECT durable FROM upload WHERE id=?1",
     [SQL_ALL_DURABLE] = "UPDATE upload SET durable=1 WHERE durable=0",
     [SQL_HAS] = "SELECT count(*) FROM upload WHERE id=?1",

@@ -336,7 +336,7 @@ static void one_mount_only(void **state)
   fd = cachedir_lock(f->dir, NULL);
   assert_true(fd >= 0);
   close(fd);
-  struct stat st;
+  struct stat st = {0};
   assert_int_equal(chmod(f->dir, 0755), 0);
   fd = cachedir_lock(f->dir, NULL);
   assert_true(fd >= 0 && stat(f->dir, &st) == 0);

@@ -4,6 +4,7 @@
 #include "cache_support.h"
 
 #include "base/file.h"
+#include "base/rule.h"
 #include "cache/bodies.h"
 #include "cache/cachedir.h"
 #include "cache/journal.h"
@@ -112,6 +113,26 @@ static void bodies_make_way(void **state)
   bodies_release(f->bodies, 22, 1, lease);
 }
 
+static void bodies_leave_room(void **state)
+{
+  Fixture *f = *state;
+  g_autofree char *bytes = g_strnfill(50000, 'x');
+  gint64 held = 0, files = 0;
+  for (gint64 ino = 20; ino < 60; ino++) {
+    int fd = bodies_new_file(f->bodies, NULL);
+    assert_true(file_pwrite_all(fd, bytes, 50000, 0, NULL));
+    assert_true(bodies_publish(f->bodies, ino, 1, fd, 50000, NULL));
+    close(fd);
+  }
+  bodies_usage(f->bodies, &held, &files);
+  assert_true(files > 2);
+  for (guint i = 0; i < 20; i++) {
+    char name[16];
+    g_snprintf(name, sizeof name, "n%u", i);
+    put(f->index, INO_ROOT, name, "1", FALSE);
+  }
+}
+
 static void the_journal(void **state)
 {
   Fixture *f = *state;
@@ -151,15 +172,15 @@ static void opening(void **state)
 int main(void)
 {
   int own = geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWNS | CLONE_NEWUSER;
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   if (unshare(own) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
     print_message("no mount namespace here: skipped\n");
     return 0;
   }
   const struct CMUnitTest tests[] = {
-      TEST(the_index),
-      TEST(bodies_make_way),
-      TEST(the_journal),
-      TEST(opening),
+      TEST(the_index),   TEST(bodies_make_way), TEST(bodies_leave_room),
+      TEST(the_journal), TEST(opening),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,13 +178,13 @@ static void put_body(Fixture *f)
 static void spoil(Fixture *f, goffset offset)
 {
   g_autofree char *path = g_build_filename(f->dir, "index.db", NULL);
-  struct stat st;
+  struct stat st = {0};
+  char junk[4096];
   int fd = open(path, O_RDWR | O_CLOEXEC);
   assert_true(fd >= 0 && fstat(fd, &st) == 0 && st.st_size > offset);
-  gsize len = (gsize)(st.st_size - offset);
-  g_autofree char *junk = g_malloc(len);
-  memset(junk, 0x5a, len);
-  assert_int_equal(pwrite(fd, junk, len, offset), len);
+  memset(junk, 0x5a, sizeof junk);
+  for (; offset < st.st_size; offset += (goffset)sizeof junk)
+    assert_int_equal(pwrite(fd, junk, sizeof junk, offset), sizeof junk);
   close(fd);
 }
 
@@ -217,7 +217,7 @@ static void spoiled_pages(void **state)
   f->index = open_index(f->dir);
   f->index->db->damaged = TRUE;
   index_close(f->index);
-  spoil(f, 2 * 4096);
+  spoil(f, 8192);
   open_rebuilt(f);
 }
 
@@ -230,7 +230,7 @@ static void damage_met_while_running(void **state)
     put(f->index, INO_ROOT, name, "1", FALSE);
   }
   index_close(f->index);
-  spoil(f, 2 * 4096);
+  spoil(f, 8192);
   /* Closed cleanly, so nobody looks at the pages before they are used. */
   g_autoptr(GError) error = NULL;
   gboolean rebuilt = FALSE;

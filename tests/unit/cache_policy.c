@@ -33,7 +33,7 @@ static void what_is_a_new_version(void **state)
   static const struct {
     const char *what;
     Version held, told;
-    guint32 version;
+    gint64 version;
     gint64 size;
     SizeKind kind;
   } table[] = {
@@ -234,6 +234,10 @@ static void how_much_goes(void **state)
   assert_int_equal(evict_excess(3200, 3200), 0);
   assert_int_equal(evict_excess(3201, 3200), 101);
   assert_int_equal(evict_excess(5, 0), 5);
+  assert_int_equal(evict_shortage(1 << 20, 8 << 20), 0);
+  assert_int_equal(evict_shortage((1 << 20) - 5, 8 << 20), 5);
+  assert_int_equal(evict_shortage((gint64)1 << 30, (gint64)1 << 40), 0);
+  assert_int_equal(evict_shortage(0, (gint64)1 << 40), 32 << 20);
 }
 
 int main(void)
