@@ -76,7 +76,7 @@ def test_open_ls_and_mkdir_can_be_interrupted(start_sim, mount):
     sim = start_sim("generic")
     sim.client.mkcol("work")
     sim.client.mkcol("work/slow")
-    sim.faults("* *slow* always delay=60000\nMKCOL * always delay=60000\nPUT * always delay=60000")
+    sim.faults("".join(f"{rule} always drop delay=60000\n" for rule in ("* *slow*", "MKCOL *", "PUT *")))
     with mount(sim, attr_ttl=0, timeo_meta=30, timeo=30) as m:
         m.sh("ls work >/dev/null")
         for script in ("ls work/slow", "mkdir work/new", "echo x > work/put.txt",
