@@ -63,41 +63,39 @@ static gboolean check_origin(CURLU *url, const char *origin, GError **error)
   return TRUE;
 }
 
-static gboolean check_sign_in(const HttpOptions *options, const NetConfig *config, GError **error)
+static gboolean check_sign_in(const HttpOptions *options, gboolean loopback, GError **error)
 {
-  gboolean readable = g_ascii_strncasecmp(config->origin, "https:", 6) != 0 && !config->loopback;
-  if (config->user && readable && !options->insecure_basic && RULE("net-plain-password"))
+  gboolean readable = g_ascii_strncasecmp(options->origin, "https:", 6) != 0 && !loopback;
+  if (options->user && readable && !options->insecure_basic && RULE("net-plain-password"))
     return error_set(error, EACCES, SCOPE_SIGN_IN,
                      "the password would travel readable to %s: use https, or allow it with the "
                      "option insecure_basic",
-                     config->origin);
+                     options->origin);
   return TRUE;
 }
 
 NetConfig *config_new(const HttpOptions *options, GError **error)
 {
-  g_autoptr(NetConfig) config = g_new0(NetConfig, 1);
   CURLU *url = curl_url();
-  if (check_origin(url, options->origin, error)) {
-    char *host = url_part(url, CURLUPART_HOST);
-    config->origin = g_strdup(options->origin);
-    config->loopback = host && is_loopback(host);
-    curl_free(host);
-  }
+  gboolean good = check_origin(url, options->origin, error);
+  char *host = good ? url_part(url, CURLUPART_HOST) : NULL;
+  gboolean loopback = host && is_loopback(host);
+  curl_free(host);
   curl_url_cleanup(url);
-  if (!config->origin)
+  if (!good || !check_sign_in(options, loopback, error))
     return NULL;
 
+  NetConfig *config = g_new0(NetConfig, 1);
+  config->origin = g_strdup(options->origin);
+  config->loopback = loopback;
   config->user = g_strdup(options->user);
   config->password = options->password ? secret_ref(options->password) : NULL;
   config->connections =
       options->connections ? MIN(options->connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
-  config->connect_us = time_or(options->connect_ms, 10 * 1000);
-  config->stall_us = time_or(options->stall_ms, 30 * 1000);
-  config->commit_us = time_or(options->commit_ms, 120 * 1000);
-  if (!check_sign_in(options, config, error))
-    return NULL;
-  return g_steal_pointer(&config);
+  config->connect_us = time_or(options->connect_ms, 10000);
+  config->stall_us = time_or(options->stall_ms, 30000);
+  config->commit_us = time_or(options->commit_ms, 120000);
+  return config;
 }
 
 void config_free(NetConfig *config)

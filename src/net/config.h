@@ -11,7 +11,7 @@
 
 /* What libcurl reads from a socket at once; a transfer is stopped when less room than this is left.
  */
-#define NET_READ_SIZE (256u * 1024)
+#define NET_READ_SIZE ((gsize)256 * 1024)
 
 typedef struct {
   char *origin;

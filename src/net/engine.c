@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <signal.h>
 
-#define IDLE_US (60 * G_USEC_PER_SEC)
+#define IDLE_US ((gint64)60 * G_USEC_PER_SEC)
 
 struct Engine {
   const NetConfig *config;

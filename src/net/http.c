@@ -14,7 +14,7 @@
 #include <string.h>
 
 /* Of the body of an answer that is not taken: read so much to keep the connection, then cut. */
-#define SWALLOW_MAX (64u * 1024)
+#define SWALLOW_MAX ((gsize)64 * 1024)
 
 struct HttpClient {
   NetConfig *config;

@@ -66,8 +66,9 @@ typedef struct {
  * out (Retry-After, else 1, 2, 4 s) while the deadline and `stall_ms` allow, then answered as they
  * are. A request that is safe to repeat is sent again, twice at most, when the connection broke
  * before the first byte of an answer. Errors: EINTR, ETIMEDOUT, EHOSTUNREACH (name, connect), EIO
- * (broken in the middle, wrong length), EPROTO (TLS, not HTTP), scope SCOPE_LINE; what on_head or
- * on_data set.
+ * (broken in the middle, wrong length), EPROTO (TLS, not HTTP, a head out of bounds), scope
+ * SCOPE_LINE; EIO with SCOPE_LOCAL when body_fd holds less than body_size; EINVAL when method, path
+ * or a header holds a character that would break the request; what on_head or on_data set.
  */
 gboolean http_perform(HttpClient *client, const HttpRequest *request, HttpResponse **ret,
                       GError **error);

@@ -15,8 +15,8 @@ typedef enum {
 } HeadState;
 
 #define HEAD_LINES_MAX 200u
-#define HEAD_BYTES_MAX (256u * 1024)
-#define RESPONSE_TEXT_MAX (64u * 1024)
+#define HEAD_BYTES_MAX ((gsize)256 * 1024)
+#define RESPONSE_TEXT_MAX ((gsize)64 * 1024)
 
 HttpResponse *response_new(void);
 

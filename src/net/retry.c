@@ -10,7 +10,7 @@
 #define BUSY_STEPS 3u     /* 1, 2, 4 s when the server names no time */
 #define BUSY_MAX 6u       /* a server that says "at once" for ever is not believed for ever */
 #define BUSY_LEAST_MS 100 /* nor taken at its word when that would be a busy loop */
-#define AFTER_MAX_MS (24 * 3600 * 1000)
+#define AFTER_MAX_MS ((gint64)24 * 3600 * 1000)
 
 static gint64 busy_wait_ms(const RetryCase *attempt)
 {

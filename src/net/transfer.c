@@ -19,10 +19,10 @@
  * Measured with a 1 GiB answer over loopback on two cores: a smaller ring runs full while the
  * caller's thread waits for a core, a smaller batch wakes it more often than it has work.
  */
-#define RING_MAX (2048u * 1024)
-#define RING_MIN (16u * 1024)    /* libcurl's largest piece (CURL_MAX_WRITE_SIZE) */
-#define RING_ROOM (RING_MAX / 2) /* a stopped transfer goes on when so much is free */
-#define BATCH (512u * 1024)      /* the caller is woken for so much, or when no more comes */
+#define RING_MAX ((gsize)2048 * 1024)
+#define RING_MIN ((gsize)16 * 1024) /* libcurl's largest piece (CURL_MAX_WRITE_SIZE) */
+#define RING_ROOM (RING_MAX / 2)    /* a stopped transfer goes on when so much is free */
+#define BATCH ((gsize)512 * 1024)   /* the caller is woken for so much, or when no more comes */
 
 Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, Engine *engine)
 {
