@@ -302,14 +302,14 @@ static gboolean finish(IndexListing *listing, GBytes *content_tag, GError **erro
 {
   Index *index = listing->index;
   if (!apply_batch(listing, error) || !delete_unseen(listing, error) ||
-      !promote_twins(listing, error))
+      !promote_twins(listing, error) ||
+      (listing->changed && !folder_bump(index, listing->folder, error)))
     return FALSE;
   sqlite3_stmt *stmt = db_use(index->db, SQL_LISTED);
   sqlite3_bind_int64(stmt, 1, listing->folder);
   sqlite3_bind_int64(stmt, 2, wall_us());
   db_bind_bytes(stmt, 3, content_tag);
-  return db_run(index->db, stmt, error) &&
-         (!listing->changed || folder_bump(index, listing->folder, error));
+  return db_run(index->db, stmt, error);
 }
 
 /* The lock is held. Frees LISTING. */

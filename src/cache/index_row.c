@@ -83,7 +83,9 @@ static const char *const statements[SQL_N] = {
                          "created=?17,modified=?18,user_mtime=?19,flags=?20,flags_known=?21,"
                          "changed=?22,checked=?23,listed=?24,listing=?25 WHERE ino=?1",
     [SQL_DELETE] = DELETE_BELOW("SELECT ?1"),
-    [SQL_BUMP] = "UPDATE node SET listing=listing+1,changed=max(?2,changed+1) WHERE ino=?1",
+    /* Getting to know a folder does not change it. */
+    [SQL_BUMP] = "UPDATE node SET listing=listing+1,"
+                 " changed=CASE WHEN listed=0 THEN changed ELSE max(?2,changed+1) END WHERE ino=?1",
     [SQL_CONFIRM] = "UPDATE node SET listed=?2,checked=?2 WHERE ino=?1",
     [SQL_FORGET] = "UPDATE node SET listed=0 WHERE ino=?1",
     [SQL_LISTED] = "UPDATE node SET listed=?2,checked=?2,content_tag=?3 WHERE ino=?1",
