@@ -168,6 +168,14 @@ def test_bad_options(start_sim, mount):
         assert result.rc == 2 and word in result.err and len(result.err.strip().splitlines()) <= 2, result.err
 
 
+def test_the_kind_of_server_is_found(start_sim, start_mod_dav, mount):
+    for server, words in ((start_sim("e2003"), "Exchange 6.5"), (start_sim("e2007"), "Exchange 08"),
+                          (start_sim("generic"), "(WebDAV)"), (start_mod_dav(), "(WebDAV)")):
+        with mount(server) as m:
+            line = next(x for x in m.said.splitlines() if " is mounted on " in x)
+            assert words in line and ("Exchange " in line) == server.exchange
+
+
 def test_usage_and_version():
     assert "exchangefs" in run([proc.EXCHANGEFS, "-V"]).text
     text = run([proc.EXCHANGEFS, "-h"]).text

@@ -51,9 +51,9 @@ def kill_session(process, sig=signal.SIGKILL):
 
 
 def environment(extra=None):
-    env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC", **(extra or {}))
-    env.pop("XFS_BREAK", None)
-    return env
+    env = dict(os.environ, LC_ALL="C.UTF-8", TZ="UTC")
+    env.pop("XFS_BREAK", None)  # a mount gets it as an option
+    return env | (extra or {})
 
 
 def start(argv, **kw):
