@@ -25,6 +25,7 @@ typedef struct {
   char *expected; /* the tag the bytes must have; NULL: any, until the first answer */
   gint64 wanted;  /* the next byte the sink shall get */
   gint64 total;   /* length of the whole body, -1 unknown */
+  gint64 exact;   /* the length it must have, when the version was asked for; -1 unknown */
   gboolean begun; /* the sink's begin was called */
   gboolean asked; /* the version was asked for before this answer */
 
@@ -132,7 +133,18 @@ static gboolean ask_tag(Reading *r, GError **error)
     r->expected = g_steal_pointer(&tag);
   else if (g_strcmp0(tag, r->expected) != 0)
     return stale(r, error);
+  if ((now.fields & FIELD_SIZE) && now.size_kind == SIZE_EXACT)
+    r->exact = now.size;
   return TRUE;
+}
+
+/* A web page in the place of a body has no tag, and another length than the item. */
+static gboolean check_length(const Reading *r, gint64 length, GError **error)
+{
+  if (length < 0 || r->exact < 0 || length == r->exact || !RULE("dav-length"))
+    return TRUE;
+  return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent something else in its place",
+                   r->what);
 }
 
 static gboolean on_head(const HttpResponse *response, gpointer user, GError **error)
@@ -163,7 +175,7 @@ static gboolean on_head(const HttpResponse *response, gpointer user, GError **er
     g_atomic_int_set(&r->w->tagless_bodies, 1);
     return error_set(error, EAGAIN, SCOPE_LOCAL, "the version is asked for first");
   }
-  return r->begun || begin_sink(r, error);
+  return check_length(r, r->total, error) && (r->begun || begin_sink(r, error));
 }
 
 static gboolean on_data(const void *bytes, gsize len, gpointer user, GError **error)
@@ -224,7 +236,7 @@ static gboolean check_end(Reading *r, HttpResponse *response, GError **error)
   }
   if (r->total >= 0 && r->wanted < r->total && RULE("dav-length"))
     return error_set(error, EIO, SCOPE_LINE, "%s: the server sent less than it said", r->what);
-  return TRUE;
+  return check_length(r, r->wanted, error);
 }
 
 static gboolean read_from(Reading *r, const char *path, const char *permanent, GError **error)
@@ -270,7 +282,8 @@ gboolean dav_read_body(Store *store, const StoreCall *call, const StoreRef *ref,
                .what = what,
                .name = slash ? slash + 1 : what,
                .wanted = offset,
-               .total = -1};
+               .total = -1,
+               .exact = -1};
   if (ref->tag)
     r.expected = g_strndup(g_bytes_get_data(ref->tag, NULL), g_bytes_get_size(ref->tag));
   /* When no answer brings a tag, the version is asked for before and after: on_head saw it before

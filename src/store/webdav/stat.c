@@ -207,6 +207,15 @@ gboolean dav_stat(Store *store, const StoreCall *call, const StoreRef *ref, Entr
   return FALSE;
 }
 
+/* Exchange cannot be asked about such a name: it answers 400. */
+static gboolean has_controls(const char *name)
+{
+  for (; *name; name++)
+    if ((guchar)*name < 0x20)
+      return TRUE;
+  return FALSE;
+}
+
 gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, const char *name,
                   Entry *out, GError **error)
 {
@@ -215,6 +224,8 @@ gboolean dav_find(Store *store, const StoreCall *call, const StoreRef *folder, c
   g_autofree char *parent = dav_path(w, folder, TRUE, error);
   if (!parent)
     return FALSE;
+  if (w->exchange && has_controls(name))
+    return error_set(error, ENOENT, SCOPE_ITEM, "%s: no name that this server can hold", what);
   g_autofree char *segment = davurl_segment(name, w->spelling);
   g_autofree char *path = g_strconcat(parent, segment, NULL);
   g_autoptr(GError) mine = NULL;
