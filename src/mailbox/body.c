@@ -21,6 +21,7 @@ struct Body {
   int fd;
   gboolean leased; /* fd is a lease of Mailbox.bodies */
   GBytes *tag;     /* the version to fetch; NULL: any */
+  gint64 expected; /* its true length where listings tell that; -1 */
   Cancel *cancel;  /* ends the fetch */
   guint refs;      /* Mailbox.lock */
 
@@ -46,7 +47,7 @@ static Body *body_new(Mailbox *mailbox, NodeId id, int fd)
   body->id = id;
   body->fd = fd;
   body->refs = 1;
-  body->total = -1;
+  body->total = body->expected = -1;
   g_mutex_init(&body->lock);
   g_cond_init(&body->arrived);
   return body;
@@ -90,6 +91,8 @@ static Body *body_start(Mailbox *mailbox, const Node *node, NodeId id, GError **
     return NULL;
   Body *body = body_new(mailbox, id, fd);
   body->tag = node->entry.tag ? g_bytes_ref(node->entry.tag) : NULL;
+  if (node->entry.size_kind == SIZE_EXACT && store_caps(mailbox->store)->exact_size)
+    body->expected = node->entry.size;
   body->cancel = cancel_new();
   body->refs++; /* the fetch's own */
   return body;
@@ -152,6 +155,16 @@ void body_put(Body *body)
     body_free(body);
 }
 
+/* A body of another length than the true one is no body of this version: a web page, a cut file. */
+static gboolean is_expected(const Body *body, gint64 total, GError **error)
+{
+  return total < 0 || body->expected < 0 || total == body->expected || !RULE("size-mismatch") ||
+         error_set(error, EIO, SCOPE_ITEM,
+                   "the server says %" G_GINT64_FORMAT " bytes and sends %" G_GINT64_FORMAT
+                   ": try again, then look at the server",
+                   body->expected, total);
+}
+
 static gboolean body_begin(gint64 total, const Entry *now, gpointer user, GError **error)
 {
   Body *body = user;
@@ -161,6 +174,8 @@ static gboolean body_begin(gint64 total, const Entry *now, gpointer user, GError
                      "the server says this item has %" G_GINT64_FORMAT
                      " bytes: more than a file may have here",
                      total);
+  if (!is_expected(body, total, error))
+    return FALSE;
   g_mutex_lock(&body->lock);
   body->total = total;
   g_cond_broadcast(&body->arrived);
@@ -208,6 +223,8 @@ static gboolean body_transfer(Body *body, GError **error)
   line_end(mailbox, inner);
   if (ok && body->total >= 0 && body->have != body->total)
     ok = error_set(&inner, EIO, SCOPE_ITEM, "the server sent less than it said");
+  if (ok)
+    ok = is_expected(body, body->have, &inner);
   if (!ok)
     g_propagate_error(error, inner);
   return ok;

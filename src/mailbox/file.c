@@ -131,15 +131,6 @@ static gboolean begin_reading(File *file, const Caller *caller, const Node *node
   attr_from_node(mailbox, node, NULL, &told);
   if (node->entry.size_kind == SIZE_EXACT && node->entry.size == size)
     return TRUE;
-  /* Where listings tell true sizes, a body of another one is no body of this version. */
-  if (node->entry.size_kind == SIZE_EXACT && store_caps(mailbox->store)->exact_size &&
-      RULE("size-mismatch")) {
-    open_node_drop_body(mailbox, file->open, body);
-    return error_set(error, EIO, SCOPE_ITEM,
-                     "the server says %" G_GINT64_FORMAT " bytes and sends %" G_GINT64_FORMAT
-                     ": try again, then look at the server",
-                     node->entry.size, size);
-  }
   if (!index_set_size(mailbox->index, node->ino, node->version, size, error))
     return FALSE;
   g_mutex_lock(&mailbox->lock);
@@ -224,8 +215,10 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
   file_abandon(file);
   if (bounce)
     return stale(error);
-  if (error_errno(inner) == ESTALE)
+  if (error_errno(inner) == ESTALE || (error_errno(inner) == EIO && !(flags & O_TRUNC)))
     row_outdated(mailbox, caller, &node);
+  if (node.version != id.version) /* that is why */
+    inner->code = ESTALE;
   g_propagate_error(error, inner);
   return FALSE;
 }

@@ -76,14 +76,16 @@ void attr_from_node(Mailbox *mailbox, const Node *node, const Node *folder, Attr
       .read_only = mailbox->options.read_only || (node->entry.flags & ENTRY_READONLY) != 0,
       .size = node->entry.folder ? 0 : told_size(&node->entry),
       .mtime = entry_mtime(&node->entry) ? entry_mtime(&node->entry) : node->changed,
-      .ctime = node->changed,
+      .ctime = node->changed, /* below: a folder's is not that of our having listed it */
       .valid_us = stays ? attr_ttl(mailbox)
                   : (node->state & NODE_LOCAL)
                       ? 0
                       : policy_valid(wall_now(), confirmed, attr_ttl(mailbox)),
   };
-  if (node->entry.folder)
+  if (node->entry.folder) {
+    out->ctime = out->mtime;
     return;
+  }
   g_mutex_lock(&mailbox->lock);
   const OpenNode *open = open_node_find(mailbox, out->id);
   if (open)
@@ -246,8 +248,8 @@ static gboolean lookup_unknown(Mailbox *mailbox, const Caller *caller, const Nod
 {
   if (folder->state & NODE_LOCAL)
     return no_such_name(error);
-  if (!g_utf8_validate(name, -1, NULL) || strlen(name) > NAME_MAX_BYTES)
-    return no_such_name(error);
+  if (RULE("name-check") && name_check_new(name) != 0)
+    return no_such_name(error); /* no server name is shown like this */
   gboolean known = FALSE;
   Ask ask = judge(mailbox, folder, 0);
   if (ask == ASK_NOTHING)
