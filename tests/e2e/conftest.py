@@ -26,6 +26,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A shell's background job ignores SIGINT, and so would every program started from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "servers(*names): the servers a test runs on")
     config.addinivalue_line("markers", "slow: more than a minute or a gigabyte")
     config.addinivalue_line("markers", "core: also under the sanitizers")

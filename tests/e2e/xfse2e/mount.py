@@ -63,13 +63,13 @@ class Mount:
     # -- life ------------------------------------------------------------------------------------
 
     def start(self):
-        if not self.mounted:  # a dead mount cannot even be looked at
+        dead = self.mounted  # a dead mount cannot even be looked at
+        if not dead:
             self.path.mkdir(parents=True, exist_ok=True)
-        stale = proc.fuse_mounts().get(os.fspath(self.path))
         with open(self.stderr_file, "ab") as err:
             self.process = proc.start(self.argv("-f"), stdout=err, stderr=err, env=SANITIZER_ENV)
-        proc.wait_until(lambda: proc.fuse_mounts().get(os.fspath(self.path)) not in (None, stale)
-                        or self.process.poll() is not None, 60, "mounted")
+        proc.wait_until(lambda: self.process.poll() is not None or self.mounted and not (
+            dead and run(["stat", self.path], check=False).rc), 60, "mounted")
         assert self.process.poll() is None, f"exchangefs ended {self.process.returncode}:\n{self.said}"
         return self
 
