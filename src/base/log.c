@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,19 +38,19 @@ gboolean log_debugs(const char *area)
          (!log_areas || g_strv_contains((const char *const *)log_areas, area));
 }
 
-/* A server's text may hold line breaks and terminal escapes: neither reaches the log as itself. */
-static void escape_controls(GString *line)
+/* A server's text may hold line breaks and terminal escapes: neither reaches anybody as itself. */
+char *log_plain(const char *text)
 {
-  for (gsize i = 0; i < line->len; i++) {
-    guchar c = (guchar)line->str[i];
-    if (c >= 0x20 && c != 0x7f)
-      continue;
-    char code[5];
-    g_snprintf(code, sizeof code, "\\x%02x", c);
-    g_string_erase(line, (gssize)i, 1);
-    g_string_insert(line, (gssize)i, code);
-    i += 3;
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *out = g_string_sized_new(strlen(valid));
+  for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
+    gunichar c = g_utf8_get_char(at);
+    if (g_unichar_iscntrl(c))
+      g_string_append_printf(out, "\\x%02x", c);
+    else
+      g_string_append_unichar(out, c);
   }
+  return g_string_free(out, FALSE);
 }
 
 void log_write(LogLevel level, const char *area, const char *format, ...)
@@ -59,15 +60,14 @@ void log_write(LogLevel level, const char *area, const char *format, ...)
   if (level > log_level)
     return;
 
-  GString *line = g_string_new(NULL);
   va_list args;
   va_start(args, format);
-  g_string_append_vprintf(line, format, args);
+  g_autofree char *said = g_strdup_vprintf(format, args);
   va_end(args);
-  escape_controls(line);
+  g_autofree char *line = log_plain(said);
 
   if (log_sink == LOG_TO_SYSLOG) {
-    syslog(priorities[level], "%s: %s", area, line->str);
+    syslog(priorities[level], "%s: %s", area, line);
   } else {
     char stamp[40];
     time_t now = time(NULL);
@@ -75,9 +75,8 @@ void log_write(LogLevel level, const char *area, const char *format, ...)
     gmtime_r(&now, &utc);
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", &utc);
     g_autofree char *text =
-        g_strdup_printf("%s exchangefs %s %s: %s\n", stamp, names[level], area, line->str);
+        g_strdup_printf("%s exchangefs %s %s: %s\n", stamp, names[level], area, line);
     ssize_t written = write(log_fd, text, strlen(text)); /* one write: lines never mix */
     (void)written;
   }
-  g_string_free(line, TRUE);
 }

@@ -26,6 +26,12 @@ void log_write(LogLevel level, const char *area, const char *format, ...) G_GNUC
 /* TRUE when debug lines of AREA are written: guards work done only for the log. */
 gboolean log_debugs(const char *area);
 
+/*
+ * TEXT for a terminal or a log: on one line, control characters escaped as \xNN, bytes that are no
+ * UTF-8 replaced. The caller owns it.
+ */
+char *log_plain(const char *text);
+
 #define log_debug(area, ...)                                                                       \
   do {                                                                                             \
     if (log_debugs(area))                                                                          \

@@ -112,12 +112,13 @@ void daemon_ready(Daemon *daemon)
 
 int daemon_fail(Daemon *daemon, int code, const char *sentence)
 {
+  g_autofree char *plain = log_plain(sentence); /* it may quote a server */
   if (daemon->pipe >= 0)
-    report(daemon, code, sentence);
+    report(daemon, code, plain);
   else if (daemon->detached)
-    log_error("cli", "%s", sentence);
+    log_error("cli", "%s", plain);
   else
-    fprintf(stderr, "exchangefs: %s\n", sentence);
+    fprintf(stderr, "exchangefs: %s\n", plain);
   return code;
 }
 

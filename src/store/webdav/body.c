@@ -32,8 +32,10 @@ typedef struct {
   /* of the answer under way */
   int status;
   gint64 at;         /* the offset of its next byte */
+  gboolean is_body;  /* its bytes are of the item */
   gboolean ranged;   /* a Range was asked for */
   gboolean tagless;  /* it brings no tag: its version is asked for before and after */
+  gboolean doubtful; /* nothing is taken before the version was asked for */
   gboolean sink_end; /* the sink refused: not ours to repeat */
 } Reading;
 
@@ -57,6 +59,13 @@ static gboolean is_web_page(const Reading *r, const HttpResponse *response)
   return (r->w->exchange || g_str_has_suffix(lower, ".eml")) && RULE("dav-html-body");
 }
 
+/* Compressed although nobody asked for it, or a file that is so itself (Apache's AddEncoding). */
+static gboolean is_encoded(const HttpResponse *response)
+{
+  const char *encoding = http_response_header(response, "Content-Encoding");
+  return encoding && g_ascii_strcasecmp(encoding, "identity") != 0;
+}
+
 /* "bytes 5-9/10" into where the answer starts and the length of the whole. */
 static gboolean take_range(Reading *r, const HttpResponse *response)
 {
@@ -71,9 +80,9 @@ static gboolean take_range(Reading *r, const HttpResponse *response)
                      : -1;
   if (r->begun && r->total >= 0 && total >= 0 && total != r->total)
     return FALSE;
-  if (!r->begun)
+  if (!r->begun || r->total < 0)
     r->total = total;
-  return r->at == r->wanted;
+  return r->at == r->wanted && r->total >= 0; /* else its end would not be known for the whole's */
 }
 
 static gboolean stale(const Reading *r, GError **error)
@@ -138,7 +147,10 @@ static gboolean ask_tag(Reading *r, GError **error)
   return TRUE;
 }
 
-/* A web page in the place of a body has no tag, and another length than the item. */
+/*
+ * A web page in the place of a body has no tag, and another length than the item; so has what
+ * something on the way has compressed.
+ */
 static gboolean check_length(const Reading *r, gint64 length, GError **error)
 {
   if (length < 0 || r->exact < 0 || length == r->exact || !RULE("dav-length"))
@@ -153,8 +165,8 @@ static gboolean on_head(const HttpResponse *response, gpointer user, GError **er
   r->status = http_response_status(response);
   r->at = 0;
   /* Quirk 16: no byte of another answer is ever taken for the body. */
-  gboolean body = r->status == 200 || (r->status == 206 && r->ranged);
-  if (!body && RULE("dav-body-status"))
+  r->is_body = r->status == 200 || (r->status == 206 && r->ranged) || !RULE("dav-body-status");
+  if (!r->is_body)
     return TRUE;
   if (is_web_page(r, response))
     return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent a web page instead of the item",
@@ -171,17 +183,21 @@ static gboolean on_head(const HttpResponse *response, gpointer user, GError **er
   }
   if (!check_tag(r, response, error))
     return FALSE;
-  if (r->tagless && !r->asked) { /* not here: it would need a second connection */
-    g_atomic_int_set(&r->w->tagless_bodies, 1);
+  gboolean encoded = is_encoded(response);
+  r->doubtful = (r->tagless || encoded) && !r->asked;
+  if (encoded && (r->w->exchange || (r->asked ? r->exact < 0 : r->begun)))
+    return error_set(error, EIO, SCOPE_ITEM,
+                     "%s: it came compressed, which was not asked for: look what stands between",
+                     r->what);
+  if (r->doubtful) /* not here: it would need a second connection */
     return error_set(error, EAGAIN, SCOPE_LOCAL, "the version is asked for first");
-  }
   return check_length(r, r->total, error) && (r->begun || begin_sink(r, error));
 }
 
 static gboolean on_data(const void *bytes, gsize len, gpointer user, GError **error)
 {
   Reading *r = user;
-  if (!r->begun)
+  if (!r->is_body)
     return TRUE;                   /* the text of an error */
   gint64 skip = r->wanted - r->at; /* what the sink had already */
   r->at += (gint64)len;
@@ -213,6 +229,7 @@ static gboolean attempt(Reading *r, const char *path, HttpResponse **ret, GError
       request.headers[1] = if_range;
     }
   }
+  r->is_body = r->doubtful = FALSE;
   return dav_perform(r->w, r->call, &request, on_head, on_data, r, ret, error);
 }
 
@@ -226,7 +243,7 @@ static gboolean may_resume(const Reading *r, const GError *error, guint resumes)
 /* Judges an answer that ended well by HTTP's rules. */
 static gboolean check_end(Reading *r, HttpResponse *response, GError **error)
 {
-  if (!r->begun || (r->status != 200 && r->status != 206)) {
+  if (!r->is_body || !r->begun) {
     if (r->status == 416 && r->wanted > 0)
       return stale(r, error);
     DavAnswer answer = {.http = response, .status = r->status, .text = (char *)""};
@@ -252,7 +269,7 @@ static gboolean read_from(Reading *r, const char *path, const char *permanent, G
       }
       return check_end(r, response, error);
     }
-    if (r->tagless && !r->asked && !r->begun) {
+    if (r->doubtful) {
       if (!ask_tag(r, error))
         return FALSE;
       continue;

@@ -62,7 +62,7 @@ gboolean dav_listing_take(const DavResponse *response, gpointer user, GError **e
       dav_member(listing->w, listing->asked, listing->server, response->href);
   if (!segment)
     return error_set(error, EIO, SCOPE_FOLDER,
-                     "%s: the server lists \"%s\", which is not in this folder", listing->what,
+                     "%s: the server lists \"%.200s\", which is not in this folder", listing->what,
                      response->href);
   if (!*segment) { /* the folder itself; "noroot" is Exchange's alone */
     g_free(listing->server);

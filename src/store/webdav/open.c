@@ -42,18 +42,6 @@ static gboolean take_root(const DavResponse *response, gpointer user, GError **e
   return TRUE;
 }
 
-static gboolean is_logon_page(const char *location)
-{
-  static const char *const pages[] = {"logon.asp", "owalogon", "/auth/", "CookieAuth.dll", "login"};
-  for (gsize i = 0; i < G_N_ELEMENTS(pages); i++) {
-    g_autofree char *lower = g_ascii_strdown(location, -1);
-    g_autofree char *page = g_ascii_strdown(pages[i], -1);
-    if (strstr(lower, page))
-      return TRUE;
-  }
-  return FALSE;
-}
-
 static gboolean refuse_forms(GError **error)
 {
   return error_set(error, EPROTO, SCOPE_SIGN_IN,
@@ -64,7 +52,7 @@ static gboolean refuse_forms(GError **error)
 /* A redirect: adopts another path of the same server, once (*RET_AGAIN); else says where to go. */
 static gboolean follow(Webdav *w, const char *location, gboolean *ret_again, GError **error)
 {
-  if (is_logon_page(location))
+  if (dav_is_logon_page(location))
     return refuse_forms(error);
   g_autofree char *origin = davurl_origin(location);
   g_autofree char *path = davurl_path(location);
@@ -76,7 +64,7 @@ static gboolean follow(Webdav *w, const char *location, gboolean *ret_again, GEr
     return TRUE;
   }
   return error_set(error, EPROTO, SCOPE_STORE,
-                   "the server says that this mailbox is at %s: mount that address", location);
+                   "the server says that this mailbox is at %.200s: mount that address", location);
 }
 
 /* Says why the first answer is no way in. */

@@ -51,9 +51,8 @@ typedef struct {
   char *description;
   gboolean exchange;
   DavSpelling spelling;
-  gint no_search;      /* atomic: SEARCH was refused once, list by PROPFIND (quirk 41) */
-  gint no_mtime;       /* atomic: the server refused to keep a user's mtime */
-  gint tagless_bodies; /* atomic: a GET came without a tag */
+  gint no_search; /* atomic: SEARCH was refused once, list by PROPFIND (quirk 41) */
+  gint no_mtime;  /* atomic: the server refused to keep a user's mtime */
 } Webdav;
 
 /* ---- request.c: sending ---- */
@@ -120,6 +119,10 @@ gboolean dav_refuse(const DavAnswer *answer, DavOp op, const char *what, GError 
 /* The same for a STATUS inside a multistatus. */
 gboolean dav_refuse_status(int status, DavOp op, const char *what, GError **error);
 gboolean dav_is_success(int status);
+/* A redirect to LOCATION asks for a sign-in by a web form. */
+gboolean dav_is_logon_page(const char *location);
+/* A 200 with a page for people where nothing was asked for that could be one. */
+gboolean dav_is_web_page(const DavAnswer *answer);
 /* A 207 of a changing request: FALSE with ERROR when a part of it failed. */
 gboolean dav_note_failure(const DavResponse *response, gpointer user, GError **error);
 

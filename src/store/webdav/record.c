@@ -211,10 +211,13 @@ char *dav_answer_tag(const HttpResponse *response)
   return tag ? tag : dav_tag(http_response_header(response, "ETag"));
 }
 
+/* More than any server holds: sums and block counts of sizes up to this cannot overflow. */
+#define SIZE_MOST (G_GINT64_CONSTANT(1) << 60)
+
 static gboolean parse_size(const char *value, gint64 *ret)
 {
   guint64 size;
-  if (!value || !g_ascii_string_to_unsigned(value, 10, 0, G_MAXINT64, &size, NULL))
+  if (!value || !g_ascii_string_to_unsigned(value, 10, 0, SIZE_MOST, &size, NULL))
     return FALSE;
   *ret = (gint64)size;
   return TRUE;
@@ -236,8 +239,7 @@ static gboolean is_folder(const Webdav *w, const char *segment, const char *cons
 static gint64 estimate(gint64 length, gint64 store_size)
 {
   gint64 size = MAX(length, store_size);
-  gint64 more = size / 2 + 1024;
-  return size < G_MAXINT64 - more ? size + more : G_MAXINT64;
+  return size + size / 2 + 1024;
 }
 
 static void fill_size(const Webdav *w, const char *const *values, Entry *out)

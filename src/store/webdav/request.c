@@ -82,7 +82,7 @@ static gboolean on_head(const HttpResponse *response, gpointer user, GError **er
   if (http_response_status(response) != 207)
     return TRUE;
   const char *type = http_response_header(response, "Content-Type");
-  if (RULE("dav-207-type") && (!type || !strstr(type, "xml")))
+  if (RULE("dav-207-type") && (!type || !strcasestr(type, "xml")))
     return error_set(error, EPROTO, SCOPE_STORE,
                      "the server answered a web page instead of WebDAV: check the address, or what "
                      "stands between");
@@ -128,7 +128,18 @@ gboolean dav_send(Webdav *w, const StoreCall *call, const DavRequest *request, M
   Reading reading = {.func = func, .user = user, .text = g_string_new(NULL)};
   HttpResponse *response = NULL;
   gboolean good = dav_perform(w, call, request, on_head, on_data, &reading, &response, error);
-  return end_reading(&reading, good, response, answer, error);
+  if (!end_reading(&reading, good, response, answer, error))
+    return FALSE;
+  if (!request->changes || !dav_is_web_page(answer))
+    return TRUE;
+  /* A form to sign in, of whatever stands between: "200" would pass for "done". */
+  GError *page =
+      error_new(EIO, SCOPE_STORE,
+                "the server answered a web page instead of making the change: check what "
+                "stands between");
+  error_set_maybe_applied(page, TRUE);
+  g_propagate_error(error, page);
+  return FALSE;
 }
 
 gboolean dav_replay(HttpResponse *response, const void *bytes, gsize len, MultistatusFunc func,

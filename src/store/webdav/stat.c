@@ -39,18 +39,70 @@ const int *dav_props_for(const Webdav *w)
   return w->exchange ? exchange_stat_props : dav_generic_props;
 }
 
+/* Servers may answer in another case or Unicode form than they were asked in. */
+static gboolean same_name(const Webdav *w, const char *a, const char *b)
+{
+  g_autofree char *x = davurl_name(a, w->spelling);
+  g_autofree char *y = davurl_name(b, w->spelling);
+  if (g_strcmp0(x, y) == 0)
+    return x != NULL;
+  g_autofree char *norm_x = x ? g_utf8_normalize(x, -1, G_NORMALIZE_ALL) : NULL;
+  g_autofree char *norm_y = y ? g_utf8_normalize(y, -1, G_NORMALIZE_ALL) : NULL;
+  g_autofree char *fold_x = norm_x ? g_utf8_casefold(norm_x, -1) : NULL;
+  g_autofree char *fold_y = norm_y ? g_utf8_casefold(norm_y, -1) : NULL;
+  return fold_x && g_strcmp0(fold_x, fold_y) == 0;
+}
+
+/*
+ * Both below the root, segment by segment the same. Quirk 24: on Exchange the folders on the way
+ * may have two names, and a folder itself as well; the depth never differs.
+ */
+static gboolean same_place(const Webdav *w, const char *asked, const char *told)
+{
+  g_auto(GStrv) a = g_strsplit(asked, "/", -1);
+  g_auto(GStrv) b = g_strsplit(told, "/", -1);
+  guint i = 0;
+  for (; a[i] && *a[i] && b[i] && *b[i]; i++) {
+    gboolean may_differ = w->exchange && a[i + 1] && RULE("dav-alias-parent");
+    if (!may_differ && !same_name(w, a[i], b[i]))
+      return FALSE;
+  }
+  return !(a[i] && *a[i]) && !(b[i] && *b[i]);
+}
+
+/*
+ * HREF speaks of what was asked at PATH, in whatever spelling: an answer about something else would
+ * make a folder a file. What a permanent URL leads to has another path.
+ */
+static gboolean is_about(const Webdav *w, const char *path, const char *href)
+{
+  const char *roots[] = {w->root, w->server_root};
+  if (w->exchange && (strstr(path, "/-FlatUrlSpace-/") || strstr(href, "/-FlatUrlSpace-/")))
+    return TRUE;
+  g_autofree char *asked = davurl_below(w->root, path, FALSE);
+  for (gsize i = 0; asked && i < G_N_ELEMENTS(roots); i++) {
+    g_autofree char *told = roots[i] ? davurl_below(roots[i], href, TRUE) : NULL;
+    if (told && same_place(w, asked, told))
+      return TRUE;
+  }
+  return FALSE;
+}
+
 typedef struct {
+  const Webdav *w;
+  const char *path;
   MultistatusFunc func;
   gpointer user;
-  guint count;
+  gboolean told;
   int status; /* of the response, when it is no success */
 } Look;
 
-static gboolean take_first(const DavResponse *response, gpointer user, GError **error)
+static gboolean take_asked(const DavResponse *response, gpointer user, GError **error)
 {
   Look *look = user;
-  if (look->count++)
+  if (look->told || !is_about(look->w, look->path, response->href))
     return TRUE; /* more than asked for: not ours to interpret */
+  look->told = TRUE;
   if (response->status && !dav_is_success(response->status)) {
     look->status = response->status;
     return TRUE;
@@ -65,8 +117,8 @@ gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int 
   DavRequest request = {
       .method = "PROPFIND", .path = path, .depth = "0", .type = "text/xml", .body = body};
   g_auto(DavAnswer) answer = {0};
-  Look look = {.func = func, .user = user};
-  if (!dav_send(w, call, &request, take_first, &look, &answer, error))
+  Look look = {.w = w, .path = path, .func = func, .user = user};
+  if (!dav_send(w, call, &request, take_asked, &look, &answer, error))
     return FALSE;
   if (answer.status != 207)
     return dav_is_success(answer.status)
@@ -75,8 +127,9 @@ gboolean dav_look(Webdav *w, const StoreCall *call, const char *path, const int 
                : dav_refuse(&answer, OP_LOOK, what, error);
   if (look.status)
     return dav_refuse_status(look.status, OP_LOOK, what, error);
-  return look.count ? TRUE
-                    : error_set(error, EIO, SCOPE_ITEM, "%s: the server's answer is empty", what);
+  return look.told ? TRUE
+                   : error_set(error, EIO, SCOPE_ITEM,
+                               "%s: the server's answer is about something else; try again", what);
 }
 
 typedef struct {
@@ -112,6 +165,11 @@ static gboolean take_stat(const DavResponse *response, gpointer user, GError **e
   Stat *stat = user;
   gboolean root = strcmp(stat->place, stat->w->root) == 0;
   g_autofree char *segment = root ? g_strdup("") : answered_segment(stat, response);
+  if (!root && g_str_has_suffix(stat->place, "/") && !g_str_has_suffix(segment, "/")) {
+    char *folder = g_strconcat(segment, "/", NULL); /* until the answer says that it is none */
+    g_free(segment);
+    segment = folder;
+  }
   g_free(stat->resourcetag);
   stat->resourcetag = g_strdup(response->values[P_RESOURCETAG]);
   return dav_entry(stat->w, segment, response, stat->out, error);

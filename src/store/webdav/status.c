@@ -36,7 +36,7 @@ static const struct {
     {405, OP_MKFOLDER, EEXIST, SCOPE_ITEM, "the name is taken"},
     {405, ANY, EOPNOTSUPP, SCOPE_ITEM, "the server cannot do that here"},
     {406, ANY, EOPNOTSUPP, SCOPE_ITEM, "the server does not take this kind of content"},
-    {409, NEW, ENOENT, SCOPE_FOLDER, "the folder is gone from the server"},
+    {409, NEW | OP_REPLACE, ENOENT, SCOPE_FOLDER, "the folder is gone from the server"},
     {409, OP_SET, EINVAL, SCOPE_ITEM, "the server does not take this value"},
     {412, NEW, EEXIST, SCOPE_ITEM, "the name is taken"},
     {412, ANY, ESTALE, SCOPE_ITEM, "it was changed on the server in the meantime"},
@@ -62,17 +62,33 @@ gboolean dav_is_success(int status)
   return status / 100 == 2;
 }
 
-static gboolean names_quota(const char *text)
+gboolean dav_is_logon_page(const char *location)
+{
+  static const char *const pages[] = {"logon.asp", "owalogon", "/auth/", "cookieauth.dll", "login"};
+  g_autofree char *lower = g_ascii_strdown(location, -1);
+  for (gsize i = 0; i < G_N_ELEMENTS(pages); i++)
+    if (strstr(lower, pages[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean names(const char *text, const char *word)
 {
   g_autofree char *lower = g_ascii_strdown(text, -1);
-  return strstr(lower, "quota") != NULL;
+  return strstr(lower, word) != NULL;
+}
+
+gboolean dav_is_web_page(const DavAnswer *answer)
+{
+  const char *type = http_response_header(answer->http, "Content-Type");
+  return answer->status == 200 && type && names(type, "html") && names(answer->text, "<html");
 }
 
 static GError *new_error(int status, DavOp op, const char *what, const char *text)
 {
   gboolean full = status == 507 || status == 425;
   /* Quirk 42: Exchange says 500 when a mailbox is over its limit. */
-  if ((full || (status == 500 && (op & BODY) && RULE("dav-quota-500"))) && names_quota(text))
+  if ((full || (status == 500 && (op & BODY) && RULE("dav-quota-500"))) && names(text, "quota"))
     return error_new(EDQUOT, SCOPE_STORE, "%s: the mailbox is full; delete something first", what);
   for (gsize i = 0; i < G_N_ELEMENTS(rows); i++)
     if (rows[i].status == status && (rows[i].ops == ANY || (rows[i].ops & (int)op)))
@@ -112,6 +128,12 @@ gboolean dav_refuse_status(int status, DavOp op, const char *what, GError **erro
 
 gboolean dav_refuse(const DavAnswer *answer, DavOp op, const char *what, GError **error)
 {
+  const char *location = http_response_header(answer->http, "Location");
+  if (answer->status / 100 == 3 && location && dav_is_logon_page(location))
+    return error_set(error, EACCES, SCOPE_SIGN_IN,
+                     "%s: the server wants to be signed in to by a web form: unmount and see what "
+                     "stands between",
+                     what);
   GError *mine = new_error(answer->status, op, what, answer->text ? answer->text : "");
   error_set_retry_after_ms(mine, retry_after_ms(http_response_header(answer->http, "Retry-After")));
   /* A server or gateway that broke down may have done it before. */
@@ -126,9 +148,10 @@ gboolean dav_note_failure(const DavResponse *response, gpointer user, GError **e
 {
   (void)error;
   int *status = user;
-  if (!*status && response->status && !dav_is_success(response->status))
+  /* 424 is only the consequence of another. */
+  if ((!*status || *status == 424) && response->status && !dav_is_success(response->status))
     *status = response->status;
-  if (!*status && response->failed)
+  if ((!*status || *status == 424) && response->failed)
     *status = response->failed;
   return TRUE;
 }

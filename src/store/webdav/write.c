@@ -154,6 +154,28 @@ void dav_after_change(Webdav *w, const StoreCall *call, const char *path, const 
     out->size = size;
 }
 
+/*
+ * A PUT is done when the answer says so; "accepted", a piece or a multistatus (FAILED: the status
+ * in it) says something else, and is looked into by the caller.
+ */
+static gboolean check_put(const DavAnswer *answer, int failed, DavOp op, const char *what,
+                          GError **error)
+{
+  if (answer->status == 200 || answer->status == 201 || answer->status == 204)
+    return TRUE;
+  if (!dav_is_success(answer->status))
+    return dav_refuse(answer, op, what, error);
+  if (failed)
+    return dav_refuse_status(failed, op, what, error);
+  GError *unsure = error_new(EIO, SCOPE_ITEM,
+                             "%s: the server does not say that it took it (status %d); its log "
+                             "knows why",
+                             what, answer->status);
+  error_set_maybe_applied(unsure, TRUE);
+  g_propagate_error(error, unsure);
+  return FALSE;
+}
+
 /* ---- the slots ---- */
 
 /* A 404 to a PUT: the folder is gone, or the URL works for nobody (quirks 5 and 6). */
@@ -187,12 +209,13 @@ static gboolean dav_create(Store *store, const StoreCall *call, const StoreRef *
                         .source = source,
                         .changes = TRUE};
   g_auto(DavAnswer) answer = {0};
-  if (!dav_send(w, call, &request, NULL, NULL, &answer, error))
+  int failed = 0;
+  if (!dav_send(w, call, &request, dav_note_failure, &failed, &answer, error))
     return FALSE;
   if (answer.status == 404 && w->exchange)
     return refuse_hidden(w, call, path, name, what, &answer, error);
-  if (!dav_is_success(answer.status))
-    return dav_refuse(&answer, OP_CREATE, what, error);
+  if (!check_put(&answer, failed, OP_CREATE, what, error))
+    return FALSE;
   dav_after_change(w, call, path, NULL, FALSE, &answer, source->size, out);
   return TRUE;
 }
@@ -208,10 +231,10 @@ static gboolean dav_replace(Store *store, const StoreCall *call, const StoreRef 
   DavRequest request = {
       .method = "PUT", .type = content_type(what), .source = source, .changes = TRUE};
   g_auto(DavAnswer) answer = {0};
-  if (!send_if_current(w, call, ref, &request, NULL, NULL, what, &answer, error))
+  int failed = 0;
+  if (!send_if_current(w, call, ref, &request, dav_note_failure, &failed, what, &answer, error) ||
+      !check_put(&answer, failed, OP_REPLACE, what, error))
     return FALSE;
-  if (!dav_is_success(answer.status))
-    return dav_refuse(&answer, OP_REPLACE, what, error);
   dav_after_change(w, call, path, ref, FALSE, &answer, source->size, out);
   return TRUE;
 }
