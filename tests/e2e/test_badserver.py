@@ -165,6 +165,20 @@ def test_a_refused_listing_is_an_error(sim, mount, status):
         assert "f.txt" in m.names("work")
 
 
+def test_a_listing_cut_between_items_is_an_error(sim, mount):
+    for n in range(4):
+        sim.client.put(f"work/more{n}.txt", b"m")
+    with mount(sim, timeo=TIMEO, timeo_meta=TIMEO, attr_ttl=0, offline="no") as m:
+        before = sorted(m.names("work"))
+        change(sim)
+        rule = f"{LISTING[sim.kind]} */work/ always cut=%d"
+        for cut in (700, 900, 1400, 2100):
+            sim.faults(rule % cut)
+            assert m.errno_of(LIST) == "EIO"
+        sim.faults("")
+        assert len(m.names("work")) == len(before) + 1
+
+
 def test_rsync_delete_does_not_empty_a_backup(sim, mount, work):
     with mount(sim, timeo=2, timeo_meta=2, attr_ttl=0, offline="no") as m:
         m.sh('rsync -a work/ "$1/"', work / "backup")

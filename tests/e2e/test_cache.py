@@ -6,6 +6,7 @@ import time
 
 import pytest
 from xfse2e import proc, samples
+from xfse2e.mount import interrupt
 from xfse2e.proc import SLOWNESS, run, sudo
 
 pytestmark = pytest.mark.core
@@ -67,6 +68,8 @@ def test_offline_unknown_is_an_error_not_enoent(server, mount, work):
     server.stop()
     with mount(server, cache=work / "c", attr_ttl=0, timeo=2, timeo_meta=2) as m:
         assert m.errno_of("os.listdir('work/sub')") not in ("OK", "ENOENT")
+        assert m.errno_of("os.stat('work/sub/doc.bin')") not in ("OK", "ENOENT")
+        assert m.errno_of("os.stat('work/never seen')") not in ("OK", "ENOENT")
         assert m.errno_of("open('work/m2.eml').read()") not in ("OK", "ENOENT")
         assert m.read("work/m1.eml")
 
@@ -147,11 +150,19 @@ def test_a_full_disk_under_the_cache(start_sim, mount, tmpfs):
             assert "No space left" in result.err
         code = "f = open('new.bin', 'wb')\nfor n in range(40): f.write(bytes(1 << 20))\nf.close()"
         assert m.errno_of(code, timeout=60) == "ENOSPC"
-        if sim.client.exists("new.bin"):  # what close() was told of, and nothing made up
-            assert set(sim.client.get("new.bin")) <= {0}
+        assert not sim.client.exists("new.bin"), "half a file was sent"
         assert m.read("small.txt") == b"small\n"
         m.sh("echo after > after.txt")
         assert sim.client.get("after.txt") == b"after\n"
+
+
+def test_a_full_disk_makes_room_by_dropping_old_bodies(start_sim, mount, tmpfs):
+    sim = start_sim("generic")
+    for n in range(5):
+        sim.client.put(f"f{n}.bin", samples.noise(5 << 20, n))
+    with mount(sim, cache=tmpfs / "c", attr_ttl=60) as m:
+        for n in (0, 1, 2, 3, 4, 0):
+            assert m.read(f"f{n}.bin") == samples.noise(5 << 20, n)
 
 
 def test_a_disk_full_from_the_start(start_sim, mount, tmpfs):
@@ -329,17 +340,26 @@ libc.munmap(ctypes.c_void_p(at), ctypes.c_size_t(4096))""")
         assert sim.client.get("f.txt") == b"old"
 
 
-def test_a_killed_writer_leaves_the_old_version(start_sim, mount):
-    """A FLUSH interrupted at once is withdrawn: the server only holds what one FLUSH covered."""
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_writer_killed_in_its_close_is_withdrawn(start_sim, mount, existing):
+    """The FLUSH was interrupted: the last close does not send what the writer gave up."""
     sim = start_sim("generic")
-    sim.client.put("f.bin", b"old")
+    sim.client.mkcol("work")
+    if existing:
+        sim.client.put("work/f.bin", b"old")
     with mount(sim, attr_ttl=0, timeo=20) as m:
-        child = m.start_sh("exec dd if=/dev/zero of=f.bin bs=1k status=none")
+        m.sh("ls work >/dev/null")
+        sim.faults("PUT *f.bin nth=1 drop delay=60000")
+        child = m.start_sh("exec cp /etc/passwd work/f.bin")
         time.sleep(0.7 * SLOWNESS)
-        proc.kill_session(child)
+        assert child.poll() is None
+        interrupt(child)
         child.communicate(timeout=20)
-        m.sh("sleep 0.3; ls >/dev/null")
-        assert sim.client.get("f.bin") in (b"old", b"")
+        time.sleep(0.7 * SLOWNESS)
+        assert m.names("work") == (["f.bin"] if existing else [])
+        assert not existing or sim.client.get("work/f.bin") == b"old"
+        m.write("work/f.bin", b"again")
+        assert sim.client.get("work/f.bin") == b"again"
 
 
 def test_the_unmount_right_after_a_write(server, mount):

@@ -74,6 +74,8 @@ def test_05_plus_in_urls_is_404_on_2007(start_sim, mount):
         assert b"message 5" in m.read("work/a+b.eml")
         m.write("work/a+b.eml", samples.message(6))
         assert b"message 6" in m.read("work/a+b.eml")
+        with mount(sim, attr_ttl=0) as fresh:  # which never listed the folder
+            assert b"message 6" in fresh.read("work/a+b.eml")
         m.sh("mv work/a+b.eml work/c+d.eml; rm work/c+d.eml")
         assert m.names("work") == []
 
@@ -240,7 +242,10 @@ def test_33_the_server_re_serialises_what_was_put(start_sim, mount, profile):
         there = sim.client.get("work/put.eml")
         assert there != mail
         assert m.read("work/put.eml") == there
-        assert m.stat("work/put.eml").st_size == len(there)
+        s = m.stat("work/put.eml")
+        assert s.st_size == len(there)
+    with mount(sim) as fresh:
+        assert fresh.stat("work/put.eml").st_mtime == s.st_mtime
 
 
 @EXCHANGE
@@ -292,6 +297,8 @@ def test_45_destination_is_absolute_and_of_our_origin(start_sim, mount, profile)
     with mount(sim, attr_ttl=0) as m:
         m.sh("mv work/m0.eml work/x.eml")
     assert sim.client.exists("work/x.eml")
+    sent = [line for line in sim.control("log").splitlines() if line.startswith("destination: ")]
+    assert sent == [f"destination: {sim.url}work/x.eml"]
 
 
 def test_49_the_address_works_where_the_alias_does_not(start_sim, mount):

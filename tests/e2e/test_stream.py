@@ -36,6 +36,19 @@ def test_first_bytes_come_before_the_last(stalled):
     assert result.seconds < 1.0 * SLOWNESS
 
 
+@pytest.mark.parametrize("profile", SIMS)
+def test_bytes_are_served_as_they_arrive(start_sim, mount, profile):
+    """100 KB a second: a reader gets its first 60 KB long before the last of 16 MB."""
+    sim = start_sim(profile)
+    sim.client.put("slow.bin", samples.noise(16 << 20))
+    sim.faults("GET *slow.bin always slow=100000")
+    with mount(sim) as m:
+        m.sh("ls >/dev/null")
+        result = m.sh("head -c 60000 slow.bin", timeout=30)
+        assert result.out == samples.noise(16 << 20)[:60000]
+        assert result.seconds < 12 * SLOWNESS
+
+
 @pytest.mark.core
 def test_a_reader_of_a_stalled_server_ends_on_sigint(stalled):
     child = stalled.start_sh("exec cat work/big.bin > /dev/null")

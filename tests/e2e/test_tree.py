@@ -48,6 +48,21 @@ if libc.renameat2(-100, b'work/a.txt', -100, b'work/b.txt', %d):
     assert server.client.get("work/c.txt") == b"a\n"
 
 
+def test_rename_noreplace_sees_what_others_made(server, mount):
+    """The kernel knows no b.txt, the server does: it is not replaced."""
+    server.client.put("work/a.txt", b"a\n")
+    with mount(server, attr_ttl=60) as m:
+        assert m.names("work") == ["a.txt"]
+        server.client.put("work/b.txt", b"theirs\n")
+        assert m.errno_of("""
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.renameat2(-100, b'work/a.txt', -100, b'work/b.txt', 1):
+    e = ctypes.get_errno(); raise OSError(e, '')""") == "EEXIST"
+    assert server.client.get("work/b.txt") == b"theirs\n"
+    assert server.client.get("work/a.txt") == b"a\n"
+
+
 def test_rename_of_an_open_file_keeps_the_handle(server, mounted):
     server.client.put("work/a.txt", b"text\n")
     mounted.python("""

@@ -72,6 +72,21 @@ def test_a_version_seen_by_ls_but_replaced_since(server, mount):
         assert m.read("work/f.txt") == NEW
 
 
+def test_a_reopen_of_an_outdated_version_mixes_nothing(server, mounted):
+    """/proc/self/fd opens a node without a lookup: the old bytes or ESTALE, never the new ones."""
+    server.client.put("work/f.txt", OLD)
+    child = mounted.start_python("""
+f = open('work/f.txt', 'rb'); f.read(100); print('open', flush=True); sys.stdin.readline()
+try:
+    sys.stdout.buffer.write(open('/proc/self/fd/%d' % f.fileno(), 'rb').read())
+except OSError as e:
+    print(errno.errorcode[e.errno])""")
+    assert child.stdout.readline() == b"open\n"
+    server.client.put("work/f.txt", NEW)
+    assert mounted.read("work/f.txt") == NEW
+    assert say(child) in (OLD, b"ESTALE\n")
+
+
 def test_inode_number_is_the_same_for_every_version(server, mounted):
     server.client.put("work/f.txt", OLD)
     first = mounted.stat("work/f.txt").st_ino
@@ -117,6 +132,18 @@ def test_a_conflict_never_overwrites(server, mounted):
     assert server.client.get("work/f.txt") == b"theirs, newer" == mounted.read("work/f.txt")
     assert b"base mine" in unsent(mounted)
     assert "f.txt" in "".join(mounted.complaints())
+
+
+def test_a_conflict_that_was_seen_before_the_close(server, mounted):
+    """Reading their version meanwhile does not make ours a change of it."""
+    server.client.put("work/f.txt", b"base ")
+    child = mounted.start_python(EDITOR, "work/f.txt")
+    assert child.stdout.readline() == b"dirty\n"
+    server.client.put("work/f.txt", b"theirs, newer")
+    assert mounted.read("work/f.txt") == b"theirs, newer"
+    assert say(child) == b"ESTALE\n"
+    assert server.client.get("work/f.txt") == b"theirs, newer"
+    assert b"base mine" in unsent(mounted)
 
 
 def test_a_conflict_with_a_deletion(server, mounted):

@@ -204,6 +204,18 @@ def test_shell_redirects_and_many_closes(server, mounted):
     holds(server, "f.txt", b"1\n2\n3\n4\n5\n6\n7\ntee\n")
 
 
+def test_a_shell_redirect_is_one_upload(server, mounted):
+    """The shell closes an empty file, then a copy for each echo: only the end of it is worth a PUT."""
+    with server.counting() as c:
+        mounted.sh("echo one > work/a.txt")
+    assert c.methods["PUT"] == 1, c.methods
+    with server.counting() as c:
+        mounted.sh("(for n in 1 2 3 4 5 6 7 8; do /bin/echo $n; done) > work/b.txt")
+        proc.wait_until(lambda: server.client.exists("work/b.txt")
+                        and server.client.get("work/b.txt").count(b"\n") == 8, 5, "sent")
+    assert c.methods["PUT"] == 1, c.methods
+
+
 def test_mmap_read_and_write(server, mounted):
     server.client.put("work/f.bin", samples.noise(100_000))
     mounted.python("""
@@ -240,6 +252,21 @@ for n in range(10):
     os.write(a, b'a'); os.write(b, b'b')
 os.close(a); os.close(b)""")
     holds(server, "log.txt", b"ab" * 10)
+
+
+@pytest.mark.servers("e2003", "generic")
+def test_unlink_while_the_body_is_on_its_way(server, mounted):
+    """Before the server forgets it, what is open here is fetched to its end."""
+    server.client.put("work/f.bin", samples.noise(600_000))
+    mounted.sh("ls work >/dev/null")
+    server.faults("GET *f.bin nth=1 cut=300000 slow=300000\n")
+    child = mounted.start_python("""
+f = open('work/f.bin', 'rb'); head = f.read(1000); print('open', flush=True); sys.stdin.readline()
+sys.stdout.buffer.write(head + f.read())""")
+    assert child.stdout.readline() == b"open\n"
+    mounted.sh("rm work/f.bin")
+    assert not server.client.exists("work/f.bin")
+    assert child.communicate(b"\n", timeout=20 * proc.SLOWNESS)[0] == samples.noise(600_000)
 
 
 def test_unlink_while_open(server, mounted):
