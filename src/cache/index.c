@@ -52,6 +52,8 @@ Index *index_open(const char *dir, const char *identity, gboolean *ret_rebuilt, 
   Index *index = g_new0(Index, 1);
   g_mutex_init(&index->lock);
   index->listings = g_ptr_array_new();
+  index->questions = g_ptr_array_new();
+  index->claims = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
   index->db = db;
 
   gboolean ok = settle_identity(index, identity, error);
@@ -77,6 +79,8 @@ void index_close(Index *index)
   g_assert(index->listings->len == 0);
   db_close(index->db);
   g_ptr_array_unref(index->listings);
+  g_ptr_array_unref(index->questions);
+  g_hash_table_unref(index->claims);
   g_mutex_clear(&index->lock);
   g_free(index);
 }

@@ -105,11 +105,32 @@ gboolean index_list_end(IndexListing *listing, GBytes *content_tag, gboolean *re
 void index_list_abort(IndexListing *listing);
 
 /*
- * Merges what the server said about one row. Same rules as a listing: a new tag (or, without tags,
- * another time or size) is a new version; the measured size of a version is kept. OUT, when not
- * NULL, is the row after it. FALSE without ERROR: the row is gone.
+ * A call is about to change INO on the server, and the row when the answer is there. Until
+ * index_unclaim(), what the server says of it may be from before or after: listings that run keep
+ * the row as it is (and add no other for its name), questions under way are overtaken. One claim of
+ * a row at a time (the caller sees to it).
  */
-gboolean index_update(Index *index, gint64 ino, const Entry *entry, Node *out, GError **error);
+void index_claim(Index *index, gint64 ino);
+void index_unclaim(Index *index, gint64 ino);
+
+/* The server is being asked about one row; the caller's, registered while it is under way. */
+typedef struct {
+  gint64 ino;
+  gboolean overtaken; /* Index.lock: the row was claimed since */
+} IndexQuestion;
+
+/* Begins QUESTION, which ends with index_update(), or index_unask() when no answer came. */
+void index_ask(Index *index, gint64 ino, IndexQuestion *question);
+void index_unask(Index *index, IndexQuestion *question);
+
+/*
+ * Merges the answer to QUESTION. Same rules as a listing: a new tag (or, without tags, another time
+ * or size) is a new version; the measured size of a version is kept. ENTRY NULL: the server has it
+ * no more, the row is deleted. An overtaken answer changes nothing. OUT, when not NULL, is the row
+ * after it. FALSE without ERROR: the row is gone.
+ */
+gboolean index_update(Index *index, IndexQuestion *question, const Entry *entry, Node *out,
+                      GError **error);
 
 /*
  * A row for what the server showed or took under NAME in PARENT: updates the row of that id (or
@@ -152,6 +173,9 @@ gboolean index_rename(Index *index, gint64 ino, gint64 parent, const char *name,
 
 /* Deletes the row and what is below it; TRUE also when it is gone already. */
 gboolean index_delete(Index *index, gint64 ino, GError **error);
+
+/* The server may have INO otherwise than we think: whoever needs it or its folder next asks. */
+void index_doubt(Index *index, gint64 ino);
 
 /* Marks FOLDER as never listed, so that the next reader asks the server. */
 gboolean index_forget_listing(Index *index, gint64 folder, GError **error);

@@ -69,6 +69,13 @@ static gboolean delete_row(Index *index, const Node *node, GError **error)
   return row_delete(index, node->ino, error);
 }
 
+/* Deletes NODE, of which there is no more. */
+static RowResult delete_gone(Index *index, const Node *node, GError **error)
+{
+  return delete_row(index, node, error) && folder_bump(index, node->parent, error) ? ROW_NONE
+                                                                                   : ROW_FAILED;
+}
+
 /* ID names one item: another row of it in NODE's folder is NODE under an earlier guess. */
 static gboolean make_id_free(Index *index, const Node *node, const Entry *told, GError **error)
 {
@@ -113,26 +120,42 @@ static gboolean other_kind(const Node *node, const Entry *told)
 
 static gboolean forget_listing(Index *index, gint64 folder, GError **error)
 {
+  for (guint i = 0; i < index->listings->len; i++) {
+    IndexListing *listing = g_ptr_array_index(index->listings, i);
+    listing->forgotten |= listing->folder == folder;
+  }
   sqlite3_stmt *stmt = db_use(index->db, SQL_FORGET);
   sqlite3_bind_int64(stmt, 1, folder);
   return db_run(index->db, stmt, error);
 }
 
-gboolean index_update(Index *index, gint64 ino, const Entry *entry, Node *out, GError **error)
+static RowResult answer(Index *index, Node *node, const Entry *entry, GError **error)
+{
+  if (!entry)
+    return delete_gone(index, node, error);
+  if (!other_kind(node, entry))
+    return update(index, node, entry, error);
+  /* Another thing took its place: the folder has to be looked at again. */
+  return row_delete(index, node->ino, error) && forget_listing(index, node->parent, error) &&
+                 folder_bump(index, node->parent, error)
+             ? ROW_NONE
+             : ROW_FAILED;
+}
+
+gboolean index_update(Index *index, IndexQuestion *question, const Entry *entry, Node *out,
+                      GError **error)
 {
   g_auto(Node) node;
   node_init(&node);
-  if (!index_change_begin(index, error))
+  gboolean begun = index_change_begin(index, error);
+  if (!begun) {
+    index_unask(index, question);
     return FALSE;
-  RowResult row = row_get(index, ino, &node, error);
-  if (row == ROW_FOUND && other_kind(&node, entry)) {
-    /* Another thing took its place: the folder has to be looked at again. */
-    gboolean ok = row_delete(index, ino, error) && forget_listing(index, node.parent, error) &&
-                  folder_bump(index, node.parent, error);
-    row = ok ? ROW_NONE : ROW_FAILED;
-  } else if (row == ROW_FOUND) {
-    row = update(index, &node, entry, error);
   }
+  g_ptr_array_remove_fast(index->questions, question);
+  RowResult row = row_get(index, question->ino, &node, error);
+  if (row == ROW_FOUND && !question->overtaken)
+    row = answer(index, &node, entry, error);
   return change_done(index, row, &node, out, error);
 }
 
@@ -337,10 +360,21 @@ gboolean index_delete(Index *index, gint64 ino, GError **error)
   if (!index_change_begin(index, error))
     return FALSE;
   RowResult row = row_get(index, ino, &node, error);
-  if (row == ROW_FOUND &&
-      (!delete_row(index, &node, error) || !folder_bump(index, node.parent, error)))
-    row = ROW_FAILED;
+  if (row == ROW_FOUND)
+    row = delete_gone(index, &node, error);
   return index_change_end(index, row != ROW_FAILED, error);
+}
+
+void index_doubt(Index *index, gint64 ino)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  if (!index_change_begin(index, NULL))
+    return;
+  gboolean ok = row_get(index, ino, &node, NULL) == ROW_FOUND;
+  node.checked = 0;
+  ok = ok && row_update(index, &node, TRUE, NULL) && forget_listing(index, node.parent, NULL);
+  index_change_end(index, ok, NULL);
 }
 
 gboolean index_forget_listing(Index *index, gint64 folder, GError **error)

@@ -39,6 +39,7 @@ IndexListing *index_list_begin(Index *index, gint64 folder)
   db_int(index->db, stmt, &child, NULL);
   listing->first = child == 0;
   g_ptr_array_add(index->listings, listing);
+  claims_join_listing(index);
   g_mutex_unlock(&index->lock);
   return listing;
 }
@@ -139,6 +140,11 @@ static gboolean insert_told(IndexListing *listing, const Entry *told, const char
   if (ret_taken && taken)
     return TRUE;
   if (taken) {
+    gint64 holder = 0;
+    if (!row_name_taken(index, listing->folder, visible, &holder, error))
+      return FALSE;
+    if (is_claimed(index, holder))
+      return TRUE; /* what a call is just sending: its answer will tell */
     g_free(node.name);
     node.name = row_free_twin(index, listing->folder, visible, error);
     if (!node.name || !row_insert(index, &node, &(gboolean){FALSE}, error))
@@ -307,7 +313,7 @@ static gboolean finish(IndexListing *listing, GBytes *content_tag, GError **erro
     return FALSE;
   sqlite3_stmt *stmt = db_use(index->db, SQL_LISTED);
   sqlite3_bind_int64(stmt, 1, listing->folder);
-  sqlite3_bind_int64(stmt, 2, wall_us());
+  sqlite3_bind_int64(stmt, 2, listing->forgotten ? 0 : wall_us());
   db_bind_bytes(stmt, 3, content_tag);
   return db_run(index->db, stmt, error);
 }

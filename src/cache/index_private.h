@@ -13,7 +13,9 @@
 struct Index {
   GMutex lock; /* guards all of this */
   Db *db;
-  GPtrArray *listings; /* IndexListing that run; owned by who lists */
+  GPtrArray *listings;  /* IndexListing that run; owned by who lists */
+  GPtrArray *questions; /* IndexQuestion under way; owned by who asks */
+  GHashTable *claims;   /* set of ino */
   gint64 last_listing;
 };
 
@@ -30,6 +32,7 @@ struct IndexListing {
   gboolean has_local; /* some rows of it are SEEN_LOCAL */
   gboolean has_twin;  /* some rows of it are SEEN_TWIN */
   gboolean changed;   /* a row that a user can see changed */
+  gboolean forgotten; /* its folder is doubted since it began: it confirms nothing */
 };
 
 /* Bits of seen.flags; the table seen (ino by listing) is temporary. */
@@ -113,6 +116,13 @@ gboolean listing_note_written(Index *index, gint64 parent, gint64 ino, GError **
 
 /* ID is no longer in PARENT: listings do not bring it back. ID may be NULL. */
 void listing_note_gone(Index *index, gint64 parent, GBytes *id);
+
+/* --- index_claim.c -------------------------------------------------------------------------- */
+
+gboolean is_claimed(const Index *index, gint64 ino);
+
+/* A listing that begins leaves the rows that are claimed as they are. */
+void claims_join_listing(Index *index);
 
 /* --- index_change.c ------------------------------------------------------------------------- */
 

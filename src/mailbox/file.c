@@ -36,6 +36,20 @@ static pid_t process_of(pid_t pid)
   return line ? (pid_t)g_ascii_strtoll(line + 6, NULL, 10) : pid;
 }
 
+/* TRUE when PID is on its way out because of a signal: its descriptors are closed for it. */
+static gboolean is_killed(pid_t pid)
+{
+  const unsigned long signaled = 0x400; /* PF_SIGNALED of the kernel's linux/sched.h */
+  g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+  g_autofree char *text = NULL;
+  if (pid <= 0 || !g_file_get_contents(path, &text, NULL, NULL))
+    return FALSE;
+  const char *fields = strrchr(text, ')'); /* the name before it may hold anything */
+  unsigned long flags = 0;
+  return fields && sscanf(fields, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+         (flags & signaled) != 0;
+}
+
 NodeId file_id(const File *file)
 {
   return file->open->id;
@@ -448,7 +462,11 @@ gboolean file_flush(File *file, const Caller *caller, GError **error)
     return TRUE;
   /* `> f` and touch close an empty file first: what follows is worth waiting for. */
   if (empty && !file->flushed_empty && RULE("flush-empty-later")) {
+    gboolean killed = is_killed(caller->pid) && RULE("flush-withdrawn");
+    g_mutex_lock(&file->mailbox->lock);
     file->flushed_empty = TRUE;
+    open->withdrawn = killed;
+    g_mutex_unlock(&file->mailbox->lock);
     return TRUE;
   }
   return send_dirty(file, caller, error);
@@ -459,15 +477,18 @@ gboolean file_fsync(File *file, const Caller *caller, GError **error)
   return send_dirty(file, caller, error);
 }
 
-/* The staged bytes are what the server holds: worth keeping for the next reader. */
+/*
+ * The staged bytes are what the server holds: worth keeping for the next reader. From here on they
+ * are the cache's: nobody who opens the file gets to write into them.
+ */
 static void keep_stage(Mailbox *mailbox, OpenNode *open)
 {
   g_auto(Node) node;
   node_init(&node);
-  if (open->stage < 0 || open->kept || open->unlinked || open->base != open->id.version ||
-      !index_get(mailbox->index, open->id.ino, &node, NULL) || node.version != open->base ||
-      (node.state & NODE_LOCAL) || node.entry.size_kind != SIZE_EXACT ||
-      node.entry.size != open->size)
+  if (!open_node_detach(mailbox, open) || open->stage < 0 || open->kept || open->unlinked ||
+      open->base != open->id.version || !index_get(mailbox->index, open->id.ino, &node, NULL) ||
+      node.version != open->base || (node.state & NODE_LOCAL) ||
+      node.entry.size_kind != SIZE_EXACT || node.entry.size != open->size)
     return;
   g_autoptr(GError) ignored = NULL;
   if (!bodies_publish(mailbox->bodies, open->id.ino, open->base, open->stage, open->size, &ignored))

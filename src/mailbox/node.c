@@ -94,6 +94,16 @@ OpenNode *open_node_get(Mailbox *mailbox, const Node *node)
   return open;
 }
 
+gboolean open_node_detach(Mailbox *mailbox, OpenNode *open)
+{
+  g_mutex_lock(&mailbox->lock);
+  gboolean alone = open->handles == 1;
+  if (alone)
+    g_ptr_array_remove_fast(open->row->nodes, open);
+  g_mutex_unlock(&mailbox->lock);
+  return alone;
+}
+
 void open_node_put(Mailbox *mailbox, OpenNode *open)
 {
   g_mutex_lock(&mailbox->lock);
@@ -212,8 +222,16 @@ gboolean row_keep_bodies(Mailbox *mailbox, const Caller *caller, Row *row, GErro
   for (guint i = 0; i < pinned->len; i++) {
     OpenNode *open = g_ptr_array_index(pinned, i);
     gint64 size;
-    if (ok && open->stage < 0)
-      ok = open_node_wait_whole(mailbox, caller, open, &size, error);
+    GError *inner = NULL;
+    if (ok && open->stage < 0 && !open_node_wait_whole(mailbox, caller, open, &size, &inner)) {
+      /* What nobody can get any more is no reason to keep the name. */
+      ok = error_scope(inner) != SCOPE_LINE && error_errno(inner) != EINTR &&
+           RULE("unlink-unreadable");
+      if (ok)
+        g_error_free(inner);
+      else
+        g_propagate_error(error, inner);
+    }
     open_node_put(mailbox, open);
   }
   return ok;

@@ -17,6 +17,7 @@
 #include "mailbox/mailbox.h"
 
 #define FILE_SIZE_MAX ((gint64)1 << 40)
+#define VERSION_NONE G_MAXUINT32 /* versions have 24 bits */
 
 struct Mailbox {
   Store *store;
@@ -188,7 +189,7 @@ typedef struct {
   gint64 size;        /* of the stage, else of the version */
   gint64 written;     /* ns since 1970 of the last write; TIME_UNKNOWN */
   gint64 mtime;       /* what a user set since; TIME_UNKNOWN */
-  guint32 base;       /* the version the stage changes */
+  guint32 base;       /* the version the stage changes; VERSION_NONE after a conflict */
   gboolean dirty;     /* bytes the server does not have */
   gboolean told;      /* a caller was told that these bytes were refused */
   gboolean kept;      /* the stage is the file of a local row (bodies_local_keep) */
@@ -216,6 +217,9 @@ void row_let_go(Mailbox *mailbox, Row *row);
 OpenNode *open_node_get(Mailbox *mailbox, const Node *node);
 /* Gives a handle back; the last one frees it. */
 void open_node_put(Mailbox *mailbox, OpenNode *open);
+
+/* Nobody finds OPEN any more, unless others have handles of it: FALSE. */
+gboolean open_node_detach(Mailbox *mailbox, OpenNode *open);
 
 /* The open node of (INO, VERSION), or NULL. Mailbox.lock is held. */
 OpenNode *open_node_find(Mailbox *mailbox, NodeId id);

@@ -113,18 +113,20 @@ gboolean tree_ask(Mailbox *mailbox, const Caller *caller, Node *node, GError **e
   if (!ref_make(mailbox, node->ino, NULL, &ref, error) ||
       !line_begin(mailbox, caller, CALL_META, &call, error))
     return FALSE;
-  GError *inner = NULL;
-  gboolean found = store_stat(mailbox->store, &call, &ref, &entry, &inner);
-  line_end(mailbox, inner);
-  if (!found) {
-    if (error_errno(inner) == ENOENT && error_scope(inner) != SCOPE_LINE)
-      index_delete(mailbox->index, node->ino, NULL);
-    g_propagate_error(error, inner);
+  IndexQuestion question;
+  g_autoptr(GError) why = NULL;
+  index_ask(mailbox->index, node->ino, &question);
+  gboolean found = store_stat(mailbox->store, &call, &ref, &entry, &why);
+  line_end(mailbox, why);
+  if (!found && (error_errno(why) != ENOENT || error_scope(why) == SCOPE_LINE)) {
+    index_unask(mailbox->index, &question);
+    g_propagate_error(error, g_steal_pointer(&why));
     return FALSE;
   }
   g_auto(Node) fresh;
   node_init(&fresh);
-  if (!index_update(mailbox->index, node->ino, &entry, &fresh, &inner)) {
+  GError *inner = NULL;
+  if (!index_update(mailbox->index, &question, found ? &entry : NULL, &fresh, &inner)) {
     if (!inner)
       inner = error_new(ENOENT, SCOPE_ITEM, "the item is no longer there");
     g_propagate_error(error, inner);

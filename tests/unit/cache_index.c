@@ -32,6 +32,14 @@ static int tear_down(void **state)
   return 0;
 }
 
+/* Asks about INO and answers ENTRY at once. */
+static gboolean told(Index *index, gint64 ino, const Entry *entry, Node *out, GError **error)
+{
+  IndexQuestion question;
+  index_ask(index, ino, &question);
+  return index_update(index, &question, entry, out, error);
+}
+
 static void reopen(Fixture *f)
 {
   index_close(f->index);
@@ -383,14 +391,14 @@ static void updates(void **state)
   index_get(f->index, ino, &before, NULL);
   g_auto(Entry) same;
   tell(&same, "a", NULL, "1");
-  assert_true(index_update(f->index, ino, &same, &node, NULL));
+  assert_true(told(f->index, ino, &same, &node, NULL));
   assert_int_equal(node.version, 1);
   assert_int_equal(node.changed, before.changed);
   assert_true(node.checked >= before.checked);
   /* Another name of the server's, and that one is taken. */
   g_auto(Entry) other;
   tell(&other, "b", "a", "2");
-  assert_true(index_update(f->index, ino, &other, &node, NULL));
+  assert_true(told(f->index, ino, &other, &node, NULL));
   assert_string_equal(node.name, "b (2)");
   assert_int_equal(node.version, 2);
   assert_true(node.changed > before.changed);
@@ -399,9 +407,9 @@ static void updates(void **state)
   tell(&folder, "b", "a", "2");
   folder.folder = TRUE;
   g_autoptr(GError) error = NULL;
-  assert_false(index_update(f->index, ino, &folder, &node, &error));
+  assert_false(told(f->index, ino, &folder, &node, &error));
   assert_null(error);
-  assert_false(index_update(f->index, 12345, &same, &node, &error));
+  assert_false(told(f->index, 12345, &same, &node, &error));
   assert_null(error);
 }
 

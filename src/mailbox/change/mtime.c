@@ -26,10 +26,14 @@ static gboolean send_one(Mailbox *mailbox, gint64 ino)
     return TRUE;
   if (!line_begin(mailbox, &nobody, CALL_BACKGROUND, &call, &error))
     return FALSE;
+  index_claim(mailbox->index, ino);
   gboolean ok = store_set_mtime(mailbox->store, &call, &ref, node.entry.user_mtime, &entry, &error);
   line_end(mailbox, error);
   if (ok)
-    return index_patched(mailbox->index, ino, &entry, node.entry.user_mtime, NULL);
+    index_patched(mailbox->index, ino, &entry, node.entry.user_mtime, NULL);
+  index_unclaim(mailbox->index, ino);
+  if (ok)
+    return TRUE;
   if (error_scope(error) == SCOPE_LINE)
     return FALSE;
   if (error_errno(error) != EOPNOTSUPP && error_errno(error) != ENOENT)

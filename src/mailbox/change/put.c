@@ -122,19 +122,30 @@ static gboolean keep_local(Mailbox *mailbox, OpenNode *open, GError **error)
   return TRUE;
 }
 
+/* Keeps OPEN's stage in .exchange/unsent. */
+static gboolean keep_unsent(Mailbox *mailbox, const OpenNode *open, const char *name,
+                            const GError *why)
+{
+  g_autoptr(GError) error = NULL;
+  if (unsent_keep(mailbox, name, open->stage, open->size, why->message, &error))
+    return TRUE;
+  log_error("mailbox", "the bytes written to %s could not be kept: %s", name, error->message);
+  return FALSE;
+}
+
 /* OPEN's stage conflicts with what the server has: it is kept aside, and that is the end of it. */
 static void keep_conflict(Mailbox *mailbox, OpenNode *open, const char *name, const GError *why)
 {
-  g_autoptr(GError) error = NULL;
-  if (RULE("conflict-kept") &&
-      !unsent_keep(mailbox, name, open->stage, open->size, why->message, &error))
-    log_error("mailbox", "the bytes written to %s could not be kept: %s", name, error->message);
+  gboolean kept = !RULE("conflict-kept") || keep_unsent(mailbox, open, name, why);
   g_mutex_lock(&mailbox->lock);
-  open->dirty = FALSE;
+  open->dirty = !kept;
+  if (RULE("conflict-not-served"))
+    open->base = VERSION_NONE; /* the bytes are of no version that the server ever had */
   g_mutex_unlock(&mailbox->lock);
 }
 
-/* Notes in the index and in OPEN that the server has OPEN's stage as ENTRY. */
+/* Notes in the index and in OPEN that the server has OPEN's stage as ENTRY. FALSE without ERROR:
+ * the row is gone, with its folder. */
 static gboolean note_sent(Mailbox *mailbox, OpenNode *open, const Node *before, const Entry *entry,
                           GError **error)
 {
@@ -163,12 +174,33 @@ static gboolean note_sent(Mailbox *mailbox, OpenNode *open, const Node *before, 
   return TRUE;
 }
 
+/* Sends OPEN's stage as its row NODE, and has index and OPEN say so. */
+static gboolean send_open(Mailbox *mailbox, const Caller *caller, OpenNode *open, const Node *node,
+                          GError **error)
+{
+  g_auto(Entry) entry;
+  entry_init(&entry);
+  g_autoptr(GError) unnoted = NULL;
+  const Node *target = node->state & NODE_LOCAL ? NULL : node;
+  const Upload upload = {node->parent, node->name, target, open->stage, open->size};
+  index_claim(mailbox->index, node->ino);
+  gboolean sent = send(mailbox, caller, &upload, &entry, error);
+  if (sent && !note_sent(mailbox, open, node, &entry, &unnoted)) {
+    log_warning("mailbox", "%s was sent, but: %s", node->name,
+                unnoted ? unnoted->message : "its folder is gone meanwhile");
+    g_mutex_lock(&mailbox->lock);
+    open->unnoted = unnoted != NULL;
+    open->dirty = FALSE;
+    g_mutex_unlock(&mailbox->lock);
+  }
+  index_unclaim(mailbox->index, node->ino);
+  return sent;
+}
+
 gboolean put_upload(Mailbox *mailbox, const Caller *caller, OpenNode *open, GError **error)
 {
   g_auto(Node) node;
-  g_auto(Entry) entry;
   node_init(&node);
-  entry_init(&entry);
   if (open->unlinked) {
     open->dirty = FALSE;
     return TRUE;
@@ -187,24 +219,16 @@ gboolean put_upload(Mailbox *mailbox, const Caller *caller, OpenNode *open, GErr
     return keep_local(mailbox, open, error);
   if (!local && node.version != open->base && RULE("put-base-version"))
     inner = error_new(ESTALE, SCOPE_ITEM, "%s was changed on the server meanwhile", node.name);
-  const Upload upload = {node.parent, node.name, local ? NULL : &node, open->stage, open->size};
-  if (!inner && send(mailbox, caller, &upload, &entry, &inner)) {
-    if (!note_sent(mailbox, open, &node, &entry, &inner)) {
-      log_warning("mailbox", "%s was sent, but: %s", node.name, inner->message);
-      g_clear_error(&inner);
-      g_mutex_lock(&mailbox->lock);
-      open->unnoted = TRUE;
-      open->dirty = FALSE;
-      g_mutex_unlock(&mailbox->lock);
-    }
+  if (!inner && send_open(mailbox, caller, open, &node, &inner))
     return TRUE;
-  }
   if (error_errno(inner) == ESTALE || (error_errno(inner) == ENOENT && !local)) {
     inner->code = ESTALE;
     keep_conflict(mailbox, open, node.name, inner);
   }
-  if (error_errno(inner) == ESTALE || error_errno(inner) == EEXIST)
-    index_forget_listing(mailbox->index, node.parent, NULL); /* it is not what we think it is */
+  /* It is not what we think it is, or, after an interrupt, perhaps no more. */
+  if (error_errno(inner) == ESTALE || error_errno(inner) == EEXIST || error_errno(inner) == EINTR ||
+      error_maybe_applied(inner))
+    index_doubt(mailbox->index, node.ino);
   g_propagate_error(error, inner);
   return FALSE;
 }
@@ -234,20 +258,19 @@ void put_last(Mailbox *mailbox, OpenNode *open)
       log_warning("mailbox", "%s is sent without being journalled: %s", node.name, error->message);
     g_clear_error(&error);
   }
+  gboolean safe = TRUE;
   if (!put_upload(mailbox, NULL, open, &error)) {
-    g_autoptr(GError) unkept = NULL;
-    if (open->dirty && !unsent_keep(mailbox, node.name ? node.name : "deleted item", open->stage,
-                                    open->size, error->message, &unkept))
-      log_error("mailbox", "the bytes written to %s could not be kept: %s", node.name,
-                unkept->message);
+    safe =
+        !open->dirty || keep_unsent(mailbox, open, node.name ? node.name : "deleted item", error);
     if (node.state & NODE_LOCAL)
       index_delete(mailbox->index, open->id.ino, NULL);
   }
-  if (entry.id)
+  if (entry.id && safe) /* else the next mount tries again */
     journal_remove(mailbox->journal, entry.id, NULL);
 }
 
-/* Finishes ENTRY of an earlier mount. FALSE: the line failed, it stays in the journal. */
+/* Finishes ENTRY of an earlier mount. FALSE: it stays in the journal, as its bytes are nowhere
+ * else. */
 static gboolean recover_entry(Mailbox *mailbox, const JournalEntry *entry)
 {
   g_auto(Node) node;
@@ -271,13 +294,13 @@ static gboolean recover_entry(Mailbox *mailbox, const JournalEntry *entry)
   gboolean ok = possible && (was_done(mailbox, NULL, &upload, &out) ||
                              send(mailbox, NULL, &upload, &out, &error));
   gboolean later = !ok && error && error_scope(error) == SCOPE_LINE;
-  if (!ok && !later)
-    ok = unsent_keep(mailbox, entry->name, fd, entry->size,
-                     error ? error->message : "the item is no longer there", NULL);
-  if (ok && possible)
+  gboolean kept = !ok && !later &&
+                  unsent_keep(mailbox, entry->name, fd, entry->size,
+                              error ? error->message : "the item is no longer there", NULL);
+  if (ok || kept)
     index_forget_listing(mailbox->index, entry->parent, NULL);
   close(fd);
-  return !later;
+  return ok || kept;
 }
 
 static gboolean copy_entry(const JournalEntry *entry, gpointer user)

@@ -123,6 +123,7 @@ gboolean mailbox_unlink(Mailbox *mailbox, const Caller *caller, gint64 parent, c
   gint64 ino = node.ino;
   node_clear(&node);
   gboolean ok = row_read(mailbox, ino, &node, error);
+  index_claim(mailbox->index, ino);
   if (ok && !(node.state & NODE_LOCAL))
     ok = remove_on_server(mailbox, caller, &node, row, error);
   if (ok) {
@@ -133,6 +134,7 @@ gboolean mailbox_unlink(Mailbox *mailbox, const Caller *caller, gint64 parent, c
       bodies_drop(mailbox->bodies, ino);
     ok = index_delete(mailbox->index, ino, error);
   }
+  index_unclaim(mailbox->index, ino);
   row_let_go(mailbox, row);
   return ok;
 }
@@ -179,14 +181,25 @@ typedef struct {
   Row *row, *target_row;
 } Rename;
 
+static void rename_clear(Rename *r)
+{
+  node_clear(&r->node);
+  node_clear(&r->target);
+  node_clear(&r->folder);
+}
+
+/* Finds what NAME in PARENT and the new name in NEW_PARENT are now, and whether it may be done. */
 static gboolean rename_check(Mailbox *mailbox, Rename *r, gint64 parent, const char *name,
-                             unsigned flags, GError **error)
+                             gint64 new_parent, unsigned flags, GError **error)
 {
   g_auto(Node) from;
   node_init(&from);
   if (flags & ~(unsigned)RENAME_NOREPLACE)
     return error_set(error, EINVAL, SCOPE_ITEM, "names cannot be exchanged here");
-  if (!name_may_be_made(r->name, error) || !folder_may_change(mailbox, parent, &from, error) ||
+  rename_clear(r);
+  if (!name_may_be_made(r->name, error) ||
+      !folder_may_change(mailbox, new_parent, &r->folder, error) ||
+      !folder_may_change(mailbox, parent, &from, error) ||
       !find_row(mailbox, parent, name, &r->node, error) || !knows_nothing_below(&r->folder, error))
     return FALSE;
   GError *inner = NULL;
@@ -227,7 +240,21 @@ static gboolean rename_hold(Mailbox *mailbox, const Caller *caller, Rename *r, G
     *first_row = NULL;
     return FALSE;
   }
+  index_claim(mailbox->index, first);
+  if (second != 0)
+    index_claim(mailbox->index, second);
   return TRUE;
+}
+
+static void rename_let_go(Mailbox *mailbox, Rename *r)
+{
+  Row **rows[] = {&r->row, &r->target_row};
+  for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+    if (!*rows[i])
+      continue;
+    index_unclaim(mailbox->index, (*rows[i])->ino);
+    row_let_go(mailbox, g_steal_pointer(rows[i]));
+  }
 }
 
 /* The open version of NODE that has a stage, with its descriptor, or -1. */
@@ -278,6 +305,8 @@ static gboolean rename_local(Mailbox *mailbox, const Caller *caller, Rename *r, 
          index_written(mailbox->index, r->node.ino, &entry, same, size, &after, &inner) &&
          (mtime == TIME_UNKNOWN ||
           index_set_mtime(mailbox->index, r->node.ino, mtime, caps->keeps_mtime, &inner));
+    ok = ok ||
+         !inner; /* its row went with its folder, which others removed: it is sent all the same */
     if (ok && same && staged < 0)
       bodies_publish(mailbox->bodies, r->node.ino, after.version, fd, size, NULL);
     bodies_local_drop(mailbox->bodies, r->node.ino);
@@ -289,6 +318,10 @@ static gboolean rename_local(Mailbox *mailbox, const Caller *caller, Rename *r, 
       g_mutex_unlock(&mailbox->lock);
     }
     mailbox_wake(mailbox);
+  } else if (over) {
+    index_doubt(mailbox->index, r->target.ino);
+  } else {
+    index_forget_listing(mailbox->index, r->folder.ino, NULL);
   }
   if (staged < 0)
     close(fd);
@@ -330,11 +363,36 @@ static gboolean rename_on_server(Mailbox *mailbox, const Caller *caller, Rename 
     g_clear_error(&inner);
     ok = TRUE;
   }
-  if (ok)
-    ok = index_rename(mailbox->index, r->node.ino, r->folder.ino, r->name, &entry, &inner);
+  /* Without an error its row went with its folder, which others removed: it is moved all the same.
+   */
+  if (ok && !index_rename(mailbox->index, r->node.ino, r->folder.ino, r->name, &entry, &inner)) {
+    ok = !inner;
+    index_forget_listing(mailbox->index, r->folder.ino, NULL);
+  }
   if (inner)
     g_propagate_error(error, inner);
   return ok;
+}
+
+/* Holds both rows as they are once nobody else changes them: a first upload may have ended. */
+static gboolean rename_begin(Mailbox *mailbox, const Caller *caller, Rename *r, gint64 parent,
+                             const char *name, gint64 new_parent, unsigned flags, GError **error)
+{
+  for (;;) {
+    if (!rename_check(mailbox, r, parent, name, new_parent, flags, error))
+      return FALSE;
+    gint64 ino = r->node.ino, target = r->target.ino;
+    if (ino == target)
+      return TRUE;
+    if (!rename_hold(mailbox, caller, r, error))
+      return FALSE;
+    gboolean ok = rename_check(mailbox, r, parent, name, new_parent, flags, error);
+    if (ok && r->node.ino == ino && r->target.ino == target)
+      return TRUE;
+    rename_let_go(mailbox, r);
+    if (!ok)
+      return FALSE;
+  }
 }
 
 gboolean mailbox_rename(Mailbox *mailbox, const Caller *caller, gint64 parent, const char *name,
@@ -344,31 +402,17 @@ gboolean mailbox_rename(Mailbox *mailbox, const Caller *caller, gint64 parent, c
   node_init(&r.node);
   node_init(&r.target);
   node_init(&r.folder);
-  gboolean ok = folder_may_change(mailbox, new_parent, &r.folder, error) &&
-                rename_check(mailbox, &r, parent, name, flags, error);
-  if (ok && r.node.ino == r.target.ino)
-    goto out;
-  ok = ok && rename_hold(mailbox, caller, &r, error);
-  if (!ok)
-    goto out;
-  gint64 ino = r.node.ino;
-  node_clear(&r.node);
-  ok = row_read(mailbox, ino, &r.node, error);
-  if (ok && r.target_row && (r.target.state & NODE_LOCAL))
-    bodies_local_drop(mailbox->bodies, r.target.ino);
-  if (ok)
+  gboolean ok = rename_begin(mailbox, caller, &r, parent, name, new_parent, flags, error);
+  if (ok && r.row)
     ok = (r.node.state & NODE_LOCAL) ? rename_local(mailbox, caller, &r, error)
                                      : rename_on_server(mailbox, caller, &r, error);
   if (ok && r.target_row) {
     mark_unlinked(mailbox, r.target_row);
+    if (r.target.state & NODE_LOCAL)
+      bodies_local_drop(mailbox->bodies, r.target.ino);
     bodies_drop(mailbox->bodies, r.target.ino);
   }
-  row_let_go(mailbox, r.row);
-  if (r.target_row)
-    row_let_go(mailbox, r.target_row);
-out:
-  node_clear(&r.node);
-  node_clear(&r.target);
-  node_clear(&r.folder);
+  rename_let_go(mailbox, &r);
+  rename_clear(&r);
   return ok;
 }
