@@ -101,6 +101,8 @@ static void set_headers(Transfer *transfer)
   struct curl_slist *list = NULL;
   for (const char *const *at = transfer->request->headers; at && *at; at++)
     list = curl_slist_append(list, *at);
+  if (transfer->config->authorization) /* at once: without it the first answer would be a 401 */
+    list = curl_slist_append(list, secret_peek(transfer->config->authorization));
   list = curl_slist_append(list, "Expect:"); /* no 100-continue: IIS answers it late or never */
   /* Quirk 19: a mailbox never used before answers 401 without it. */
   if (RULE("q19-accept-language"))

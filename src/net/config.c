@@ -74,22 +74,51 @@ static gboolean check_sign_in(const HttpOptions *options, gboolean loopback, GEr
   return TRUE;
 }
 
+/*
+ * The header is made here and not by libcurl, which would keep user and password as long as it
+ * keeps a connection. No part of it is ever in ordinary memory but this function's own.
+ */
+static gboolean make_authorization(const HttpOptions *options, Secret **ret, GError **error)
+{
+  static const char head[] = "Authorization: Basic ";
+  const char *parts[] = {options->user, ":",
+                         options->password ? secret_peek(options->password) : ""};
+  char line[4096] = "";
+  gsize len = strlen(head);
+  gint state = 0, save = 0;
+  if (strchr(options->user, ':'))
+    return error_set(error, EINVAL, SCOPE_SIGN_IN,
+                     "a user name with ':' cannot be sent: leave the ':' out");
+  if (strlen(parts[0]) + strlen(parts[2]) > sizeof line / 2)
+    return error_set(error, EINVAL, SCOPE_SIGN_IN,
+                     "user name and password are too long: check the password file");
+  memcpy(line, head, len);
+  for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
+    len += g_base64_encode_step((const guchar *)parts[i], strlen(parts[i]), FALSE, line + len,
+                                &state, &save);
+  len += g_base64_encode_close(FALSE, line + len, &state, &save);
+  *ret = secret_new(line, len);
+  secret_wipe(line, sizeof line);
+  return TRUE;
+}
+
 NetConfig *config_new(const HttpOptions *options, GError **error)
 {
+  Secret *authorization = NULL;
   CURLU *url = curl_url();
   gboolean good = check_origin(url, options->origin, error);
   char *host = good ? url_part(url, CURLUPART_HOST) : NULL;
   gboolean loopback = host && is_loopback(host);
   curl_free(host);
   curl_url_cleanup(url);
-  if (!good || !check_sign_in(options, loopback, error))
+  if (!good || !check_sign_in(options, loopback, error) ||
+      (options->user && !make_authorization(options, &authorization, error)))
     return NULL;
 
   NetConfig *config = g_new0(NetConfig, 1);
   config->origin = g_strdup(options->origin);
   config->loopback = loopback;
-  config->user = g_strdup(options->user);
-  config->password = options->password ? secret_ref(options->password) : NULL;
+  config->authorization = authorization;
   config->connections =
       options->connections ? MIN(options->connections, CONNECTIONS_MAX) : CONNECTIONS_DEFAULT;
   config->connect_us = time_or(options->connect_ms, 10000);
@@ -103,8 +132,7 @@ void config_free(NetConfig *config)
   if (!config)
     return;
   g_free(config->origin);
-  g_free(config->user);
-  secret_unref(config->password);
+  secret_unref(config->authorization);
   g_free(config);
 }
 
@@ -130,10 +158,4 @@ void config_apply(const NetConfig *config, CURL *easy, const char *path)
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)NET_READ_SIZE);
   curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)NET_READ_SIZE);
-  if (config->user) {
-    /* The one scheme: with no choice to make, libcurl sends it at once, without asking first. */
-    curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-    curl_easy_setopt(easy, CURLOPT_USERNAME, config->user);
-    curl_easy_setopt(easy, CURLOPT_PASSWORD, config->password ? secret_peek(config->password) : "");
-  }
 }

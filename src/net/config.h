@@ -15,16 +15,16 @@
 
 typedef struct {
   char *origin;
-  char *user;
-  Secret *password;
-  gboolean loopback; /* the origin is this machine */
+  Secret *authorization; /* the header line that signs in; NULL: none */
+  gboolean loopback;     /* the origin is this machine */
   guint connections;
   gint64 connect_us, stall_us, commit_us;
 } NetConfig;
 
 /*
  * Copies OPTIONS and fills in the defaults. EINVAL for an origin that is not plain
- * scheme://host[:port] with http or https, EACCES when a password would travel readable.
+ * scheme://host[:port] with http or https and for a user or password that cannot be sent, EACCES
+ * when a password would travel readable.
  */
 NetConfig *config_new(const HttpOptions *options, GError **error);
 void config_free(NetConfig *config); /* NULL is fine */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rule.h"
+#include "net/memory.h"
 
 #include <errno.h>
 #include <string.h>
@@ -28,7 +29,7 @@ struct HttpClient {
 static gpointer init_curl(gpointer unused)
 {
   (void)unused;
-  curl_global_init(CURL_GLOBAL_DEFAULT);
+  memory_init_curl();
   return NULL;
 }
 

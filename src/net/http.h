@@ -13,8 +13,8 @@ typedef struct HttpClient HttpClient;
 
 typedef struct {
   const char *origin;      /* "http://127.0.0.1:8025": scheme, host, port; no path, no user */
-  const char *user;        /* NULL: no sign-in */
-  Secret *password;        /* held by reference */
+  const char *user;        /* NULL: no sign-in; a ':' in it is EINVAL */
+  Secret *password;        /* NULL: empty; only read by http_client_new() */
   guint connections;       /* at most so many at once (0: 8) */
   guint connect_ms;        /* 0: 10,000 */
   guint stall_ms;          /* no byte either way for so long: ETIMEDOUT (0: 30,000) */
