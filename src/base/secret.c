@@ -83,6 +83,11 @@ Secret *secret_read_fd(int fd, GError **error)
   }
   char *end = memchr(secret->page, '\n', have);
   gsize len = end ? (gsize)(end - secret->page) : have;
+  if (len == SECRET_MAX - 1) {
+    error_set(error, EINVAL, SCOPE_LOCAL,
+              "the password is too long: check what is on the first line");
+    return NULL;
+  }
   if (len > 0 && secret->page[len - 1] == '\r')
     len--;
   secret_wipe(secret->page + len, SECRET_MAX - len);
@@ -97,11 +102,14 @@ Secret *secret_read_file(const char *path, GError **error)
 {
   Secret *secret = NULL;
   struct stat st;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* it may be a fifo */
   if (fd < 0 || fstat(fd, &st) < 0) {
     error_set(error, errno, SCOPE_LOCAL, "the password file %s cannot be opened: %s", path,
               g_strerror(errno));
-  } else if (!S_ISREG(st.st_mode) || (st.st_mode & 0077) != 0) {
+  } else if (!S_ISREG(st.st_mode)) {
+    error_set(error, EACCES, SCOPE_LOCAL,
+              "the password file %s is no regular file: put the password into one", path);
+  } else if ((st.st_mode & 0077) != 0) {
     error_set(error, EACCES, SCOPE_LOCAL,
               "the password file %s can be read by others: run chmod 600 on it", path);
   } else if (st.st_uid != geteuid() && st.st_uid != 0) {
