@@ -13,6 +13,10 @@
 
 /* So many rows told twice are no race any more. */
 #define REPEATED_MAX 10000u
+/* Names are remembered while a folder is listed: several million of them, not more. */
+#define SEEN_MAX ((gsize)512 * 1024 * 1024)
+/* A longer repl-uid is none; neither is an empty one, which would make all rows the same. */
+#define UID_MAX 1024u
 
 gboolean dav_listing_begin(DavListing *listing, GError **error)
 {
@@ -30,6 +34,11 @@ static gboolean is_fresh(DavListing *listing, const char *key, GError **error)
     listing->first_seen = !fresh;
   listing->rows++;
   if (fresh) {
+    listing->seen_bytes += strlen(key) + 1;
+    if (listing->seen_bytes > SEEN_MAX)
+      return error_set(error, EIO, SCOPE_FOLDER,
+                       "%s: the server lists more than a folder can hold; mount one below it",
+                       listing->what);
     g_hash_table_add(listing->seen, g_strdup(key));
     listing->fresh++;
   } else if (++listing->repeated > REPEATED_MAX &&
@@ -72,8 +81,9 @@ gboolean dav_listing_take(const DavResponse *response, gpointer user, GError **e
     return TRUE;
   }
   const char *uid = response->values[P_UID];
+  gboolean has_uid = uid && *uid && strlen(uid) <= UID_MAX;
   GError *mine = NULL;
-  gboolean fresh = is_fresh(listing, uid ? uid : segment, &mine);
+  gboolean fresh = is_fresh(listing, has_uid ? uid : segment, &mine);
   if (mine) {
     g_propagate_error(error, mine);
     return FALSE;

@@ -193,6 +193,7 @@ typedef struct {
   StoreChangeFunc func;
   gpointer user;
   GHashTable *seen;    /* repl-uids or segments, so that nothing is told twice */
+  gsize seen_bytes;    /* of their texts */
   gboolean begun;      /* CHANGE_RESET was sent */
   guint rows, fresh;   /* of the page under way */
   gboolean first_seen; /* its first row was known from an earlier page */

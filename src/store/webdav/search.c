@@ -164,6 +164,9 @@ static gboolean read_pages(DavListing *listing, const char *body, Paging *paging
                  : dav_refuse(&answer, OP_LIST, listing->what, error);
     if (!parse_range(http_response_header(answer.http, "Content-Range"), &range))
       return incomplete(listing, error);
+    /* A total below what was seen already is no total: go on until a page is short. */
+    if (range.total >= 0 && range.total < (gint64)g_hash_table_size(listing->seen))
+      range.total = -1;
     paging->total = range.total;
     paging->full = listing->rows == asked;
     if (!advance(listing, &range, from, asked, paging, error))
