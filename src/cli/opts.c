@@ -45,7 +45,7 @@ static const OptRow rows[] = {
      "offline=auto|no    serve what is cached while the server is away"},
     {"sizes", CHOICE, AT(sizes_exact), 0, 0, "estimate|exact",
      "sizes=exact        learn true sizes before they are told"},
-    {"connections", NUMBER, AT(connections), 1, 256, NULL,
+    {"connections", NUMBER, AT(connections), 1, 64, NULL,
      "connections=N      connections to the server (8)"},
     {"uid", NUMBER, AT(uid), 0, G_MAXUINT32 - 1, NULL, "uid=N, gid=N       owner of what is shown"},
     {"gid", NUMBER, AT(gid), 0, G_MAXUINT32 - 1, NULL, NULL},
