@@ -4,6 +4,7 @@
 `Liar` is a small WebDAV server of raw sockets: one folder `work` with a file `f.txt`. A test replaces
 single answers by whatever it likes; each ends in an errno within the time, one sentence, no damage.
 """
+import base64
 import os
 import re
 import socket
@@ -609,3 +610,178 @@ def test_401_after_success_is_eacces_and_no_storm(liar, mount, hook):
         before = len(liar.log)
         assert m.errno_of(CREATE) == "EACCES"
         assert len(liar.log) - before < 12
+
+
+# ---- SEARCH ----
+
+def mail(n, uid=None):
+    name = f"m{n:05}.txt"
+    return (f"<D:response><D:href>{ROOT}work/{name}</D:href><D:propstat><D:status>HTTP/1.1 200 OK</D:status><D:prop>"
+            f'<D:isfolder>0</D:isfolder><D:getcontentlength>3</D:getcontentlength><D:getetag>"t{n}"</D:getetag>'
+            f"<r:repl-uid xmlns:r='http://schemas.microsoft.com/repl/'>{name if uid is None else uid}</r:repl-uid>"
+            "</D:prop></D:propstat></D:response>")
+
+
+def pages(count, total=lambda whole, first: whole, first=lambda f: f, uid=None, give=None):
+    """A lie: SEARCH of COUNT rows, with what TOTAL and FIRST make of the truth in Content-Range."""
+    def lie(request, send):
+        is_folder = request.name in ("", "work/", "work")
+        if request.method == "PROPFIND" and is_folder:
+            kind = "<D:isfolder>1</D:isfolder><r:repl-uid xmlns:r='http://schemas.microsoft.com/repl/'>r</r:repl-uid>"
+            send(answer("207 Multi-Status", HEAD + row(request.path, folder=True, extra=kind) + TAIL,
+                        "Content-Type: text/xml", "MS-WebStorage: 6.5.7638"))
+            return True
+        if request.method != "SEARCH" or request.name != "work/":
+            return False
+        begin, end = map(int, request.headers["range"].split("=")[1].split("-"))
+        rows = range(begin, min(end + 1, count))
+        if give:
+            rows = give(rows)
+        extra = []
+        if total:
+            extra = [f"Content-Range: rows {first(begin)}-{end}; total={total(count, begin)}"]
+        if not rows:
+            send(answer("416 Range", b"", *extra))
+        else:
+            send(answer("207 Multi-Status", HEAD + "".join(mail(n, uid) for n in rows) + TAIL,
+                        "Content-Type: text/xml", *extra))
+        return True
+    return lie
+
+
+TRUE_PAGES = {
+    "told": {},
+    "no total": {"total": None},
+    "a total of 0": {"total": lambda whole, begin: 0},
+    "a negative total": {"total": lambda whole, begin: -7},
+    "a total of 2^70": {"total": lambda whole, begin: 2**70 if begin < 600 else whole},
+    "a total that shrinks": {"total": lambda whole, begin: max(whole - begin, 5)},
+    "empty repl-uids": {"uid": ""},
+}
+FALSE_PAGES = {
+    "always the first page": {"give": lambda rows: range(0, 200)},
+    "never an end": {"give": lambda rows: range(0, 200), "total": None},
+    "another start": {"first": lambda begin: begin + 1},
+    "a total too large": {"total": lambda whole, begin: whole + 50},
+    "one row for all": {"give": lambda rows: [1] * len(rows)},
+}
+
+
+@pytest.mark.parametrize("case", TRUE_PAGES)
+def test_pages_with_odd_totals_are_read_whole(liar, mount, case):
+    liar.lie = pages(700, **TRUE_PAGES[case])
+    with start(mount, liar, attr_ttl=60) as m:
+        assert sorted(m.names("work")) == [f"m{n:05}.txt" for n in range(700)]
+
+
+@pytest.mark.parametrize("case", FALSE_PAGES)
+def test_pages_that_lie_are_an_error_and_end(liar, mount, case):
+    liar.lie = pages(700, **FALSE_PAGES[case])
+    with start(mount, liar, attr_ttl=60) as m:
+        assert m.errno_of(LIST, timeout=40) == "EIO"
+        assert liar.count("SEARCH") < 60
+        judge_sentences(m)
+
+
+def test_one_row_found_by_another_name_is_not_it(liar, mount):
+    """SEARCH by stored name that answers about something else."""
+    liar.lie = pages(1, give=lambda rows: [0])
+    with start(mount, liar, attr_ttl=0) as m:
+        assert m.errno_of("os.stat('work/a+b.txt')") in ("ENOENT", "EIO")
+
+
+# ---- secrets ----
+
+def memory(pid):
+    """What a core file of PID would hold: (where, bytes)."""
+    regions = []
+    with open(f"/proc/{pid}/smaps", encoding="utf-8") as lines:
+        for line in lines:
+            if found := re.match(r"([0-9a-f]+)-([0-9a-f]+) (r\S*) ", line):
+                regions.append((int(found[1], 16), int(found[2], 16)))
+            elif re.match(r"[0-9a-f]+-[0-9a-f]+ ", line) or line.startswith("VmFlags") and " dd" in line:
+                regions.append(None) if not line.startswith("VmFlags") else regions.__setitem__(-1, None)
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as file:
+        for first, last in filter(None, regions):
+            if last - first < 1 << 28:
+                try:
+                    file.seek(first)
+                    yield f"{first:x}", file.read(last - first)
+                except (OSError, ValueError, OverflowError):
+                    pass
+
+
+def test_a_password_is_nowhere_but_in_its_place(start_sim, mount):
+    """Not in arguments, environment, log, cache or what a core file would hold, in no form."""
+    sim = start_sim("e2003")
+    with mount(sim, attr_ttl=0) as m:
+        m.sh("ls -lR . >/dev/null; echo hello > Inbox/a.txt; cat Inbox/a.txt; rm Inbox/a.txt")
+        encoded = base64.b64encode(f"{sim.user}:{sim.password}".encode())
+        needles = [sim.password.encode(), encoded[8:-4]]
+        places = [(p, open(f"/proc/{m.pid}/{p}", "rb").read()) for p in ("cmdline", "environ")]
+        places += [(os.fspath(p), p.read_bytes()) for p in (*m.cache.rglob("*"), m.log_file) if p.is_file()]
+        try:
+            places += memory(m.pid)
+        except PermissionError:
+            pass  # not for us either
+        assert len(places) > 4
+        for where, data in places:
+            assert not any(needle in data for needle in needles), where
+
+
+PASSWORD_FILES = {
+    "readable": ("chmod 644 {0}", "chmod 600"),
+    "a folder": ("rm {0}; mkdir -m 700 {0}", "regular"),
+    "a fifo": ("rm {0}; mkfifo -m 600 {0}", "regular"),
+    "missing": ("rm {0}", "cannot be opened"),
+    "empty": (": > {0}", "empty"),
+    "an empty first line": ("printf '\\nsecret\\n' > {0}", "empty"),
+    "too long": ("head -c 9000 /dev/zero | tr '\\0' x > {0}", "too long"),
+    "long": ("head -c 3500 /dev/zero | tr '\\0' x > {0}", "too long"),
+}
+
+
+@pytest.mark.parametrize("case", PASSWORD_FILES)
+def test_a_bad_password_file_is_refused(liar, mount, work, case):
+    command, word = PASSWORD_FILES[case]
+    secret = work / "secret"
+    secret.write_text("sesame\n")
+    secret.chmod(0o600)
+    proc.run(["sh", "-c", command.format(secret)])
+    assert word in mount_sentence(mount, liar, user="alice", passwd_file=secret)
+
+
+@pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "[::ffff:127.0.0.1]",
+                                  "192.0.2.1", "127.example.com", "localhost.", "2130706434", "[::]"])
+def test_no_password_over_plain_http_to_what_is_not_this_machine(liar, mount, work, host):
+    secret = work / "secret"
+    secret.write_text("sesame\n")
+    secret.chmod(0o600)
+    liar.url = f"http://{host}:9/x/"
+    text = mount_sentence(mount, liar, user="alice", passwd_file=secret)
+    if host != "2130706434":  # 127.0.0.2: this machine
+        assert "insecure_basic" in text
+
+
+@pytest.mark.parametrize("url", ["http://alice:SENTINEL@127.0.0.1/", "http://SENTINEL@127.0.0.1/",
+                                 "http://alice:SENTINEL@[::1]/", "http://a%3ASENTINEL@127.0.0.1/x"])
+def test_a_url_with_a_password_is_refused_without_repeating_it(liar, mount, url):
+    liar.url = url
+    result = start(mount, liar).start_fails()
+    assert result.rc == 2 and "SENTINEL" not in result.err and "-o user=" in result.err
+
+
+# ---- the manual ----
+
+def test_every_option_is_in_the_manual_and_the_reverse():
+    table = (proc.REPO / "src/cli/opts.c").read_text().split("rows[] = {")[1].split("\n};")[0]
+    known = set(re.findall(r'^\s*{"([a-z_]+)"', table, re.M)) - {"break"}
+    page = (proc.REPO / "src/exchangefs.1").read_text()
+    told = set()
+    for line in page.split(".Ss Signing in")[1].split(".Sh WHAT")[0].splitlines():
+        line = re.sub(r"Ns = Ns (Ar \S+|(Cm \S+( \| )?)+)", "", line)
+        if re.match(r"\.(It|Pq|Op)? ?.*Cm |\.Cm |\.Pq Cm ", line):
+            told |= set(re.findall(r"\b[a-z_]{2,}\b", line.split("Cm", 1)[1]))
+    assert known <= told, known - told
+    defined = set(re.findall(r"^\.It Cm ([a-z_]+)", page, re.M))
+    assert defined <= known, defined - known
