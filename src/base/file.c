@@ -13,7 +13,8 @@
 static gboolean disk_error(GError **error, const char *what, const char *path)
 {
   int saved = errno;
-  return error_set(error, saved, SCOPE_LOCAL, "%s %s: %s", what, path, g_strerror(saved));
+  return error_set(error, saved, SCOPE_LOCAL, "%s %s: %s: see to the cache directory", what, path,
+                   g_strerror(saved));
 }
 
 gboolean file_make_private_dir(const char *path, GError **error)

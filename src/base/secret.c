@@ -104,8 +104,8 @@ Secret *secret_read_file(const char *path, GError **error)
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); /* it may be a fifo */
   if (fd < 0 || fstat(fd, &st) < 0) {
-    error_set(error, errno, SCOPE_LOCAL, "the password file %s cannot be opened: %s", path,
-              g_strerror(errno));
+    error_set(error, errno, SCOPE_LOCAL,
+              "the password file %s cannot be opened: %s: check its path", path, g_strerror(errno));
   } else if (!S_ISREG(st.st_mode)) {
     error_set(error, EACCES, SCOPE_LOCAL,
               "the password file %s is no regular file: put the password into one", path);

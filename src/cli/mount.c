@@ -36,7 +36,7 @@ static gboolean start_log(const Options *options, GError **error)
   LogLevel level = areas ? LOG_DEBUG_LEVEL : (LogLevel)options->log_level;
   if (log_open(sink, options->log_file, level, areas))
     return TRUE;
-  return error_set(error, errno, SCOPE_LOCAL, "the log file %s cannot be opened: %s",
+  return error_set(error, errno, SCOPE_LOCAL, "the log file %s cannot be opened: %s: name another",
                    options->log_file, g_strerror(errno));
 }
 

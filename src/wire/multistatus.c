@@ -65,7 +65,8 @@ struct Multistatus {
 static void fail(Multistatus *r, const char *why)
 {
   if (!r->error)
-    r->error = error_new(EIO, SCOPE_LINE, "the server's answer cannot be read: %s", why);
+    r->error = error_new(EIO, SCOPE_LINE,
+                         "the server's answer cannot be read (%s): look what stands between", why);
   xmlStopParser(r->xml);
 }
 

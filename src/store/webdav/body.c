@@ -155,7 +155,8 @@ static gboolean check_length(const Reading *r, gint64 length, GError **error)
 {
   if (length < 0 || r->exact < 0 || length == r->exact || !RULE("dav-length"))
     return TRUE;
-  return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent something else in its place",
+  return error_set(error, EIO, SCOPE_ITEM,
+                   "%s: the server sent something else in its place: look what stands between",
                    r->what);
 }
 
@@ -169,11 +170,12 @@ static gboolean on_head(const HttpResponse *response, gpointer user, GError **er
   if (!r->is_body)
     return TRUE;
   if (is_web_page(r, response))
-    return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent a web page instead of the item",
+    return error_set(error, EIO, SCOPE_ITEM,
+                     "%s: the server sent a web page instead of the item: look what stands between",
                      r->what);
   if (r->status == 206 && !take_range(r, response))
-    return error_set(error, EIO, SCOPE_LINE, "%s: the server sent another piece than asked for",
-                     r->what);
+    return error_set(error, EIO, SCOPE_LINE,
+                     "%s: the server sent another piece than asked for; try again", r->what);
   gint64 length = http_response_length(response);
   if (r->status != 206) {
     if (r->begun && r->total >= 0 && length >= 0 && length != r->total)
@@ -208,7 +210,8 @@ static gboolean on_data(const void *bytes, gsize len, gpointer user, GError **er
     len -= (gsize)skip;
   }
   if (r->total >= 0 && (gint64)len > r->total - r->wanted && RULE("dav-length"))
-    return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent more than it said", r->what);
+    return error_set(error, EIO, SCOPE_ITEM, "%s: the server sent more than it said; try again",
+                     r->what);
   r->wanted += (gint64)len;
   r->sink_end = !r->sink->data(bytes, len, r->sink->user, error);
   return !r->sink_end;
@@ -248,11 +251,13 @@ static gboolean check_end(Reading *r, HttpResponse *response, GError **error)
       return stale(r, error);
     DavAnswer answer = {.http = response, .status = r->status, .text = (char *)""};
     return r->status == 200 || (dav_is_success(r->status) && r->status != 206)
-               ? error_set(error, EIO, SCOPE_ITEM, "%s: the server sent no body", r->what)
+               ? error_set(error, EIO, SCOPE_ITEM, "%s: the server sent no body; try again",
+                           r->what)
                : dav_refuse(&answer, OP_READ, r->what, error);
   }
   if (r->total >= 0 && r->wanted < r->total && RULE("dav-length"))
-    return error_set(error, EIO, SCOPE_LINE, "%s: the server sent less than it said", r->what);
+    return error_set(error, EIO, SCOPE_LINE, "%s: the server sent less than it said; try again",
+                     r->what);
   return check_length(r, r->wanted, error);
 }
 

@@ -43,7 +43,8 @@ static gboolean is_fresh(DavListing *listing, const char *key, GError **error)
     listing->fresh++;
   } else if (++listing->repeated > REPEATED_MAX &&
              listing->repeated > g_hash_table_size(listing->seen) && RULE("dav-list-repeats")) {
-    return error_set(error, EIO, SCOPE_FOLDER, "%s: the server lists the same again and again",
+    return error_set(error, EIO, SCOPE_FOLDER,
+                     "%s: the server lists the same again and again; try again, or see its log",
                      listing->what);
   }
   return fresh || !RULE("dav-list-dedupe");

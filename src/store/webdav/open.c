@@ -80,7 +80,8 @@ static gboolean refuse_open(Webdav *w, const DavAnswer *answer, GError **error)
     if (strstr(answer->text, "SSL") && g_str_has_prefix(http_client_origin(w->http), "http:"))
       return error_set(error, EPROTO, SCOPE_STORE,
                        "the server demands an encrypted connection: use https://");
-    return error_set(error, EACCES, SCOPE_STORE, "this user has no right to open %s", w->root);
+    return error_set(error, EACCES, SCOPE_STORE,
+                     "this user has no right to open %s: ask its owner for one", w->root);
   case 404:
   case 410:
     return exchange

@@ -27,9 +27,9 @@ static const struct {
 } rows[] = {
     {400, READING, EIO, SCOPE_ITEM, "the server does not understand this address"},
     {400, ANY, EINVAL, SCOPE_ITEM, "the server does not take this name or value"},
-    {401, ANY, EACCES, SCOPE_ITEM, "this user has no right to it on the server"},
+    {401, ANY, EACCES, SCOPE_ITEM, "this user has no right to it on the server: ask its owner"},
     {403, OP_RMFOLDER, EPERM, SCOPE_ITEM, "the server does not let this folder be removed"},
-    {403, ANY, EACCES, SCOPE_ITEM, "the server forbids it to this user"},
+    {403, ANY, EACCES, SCOPE_ITEM, "the server forbids it to this user: ask its owner"},
     {404, NEW, ENOENT, SCOPE_FOLDER, "the folder is gone from the server"},
     {404, ANY, ENOENT, SCOPE_ITEM, "it is gone from the server"},
     {410, ANY, ENOENT, SCOPE_ITEM, "it is gone from the server"},
@@ -94,7 +94,8 @@ static GError *new_error(int status, DavOp op, const char *what, const char *tex
     if (rows[i].status == status && (rows[i].ops == ANY || (rows[i].ops & (int)op)))
       return error_new(rows[i].errnum, rows[i].scope, "%s: %s", what, rows[i].text);
   if (status / 100 == 3)
-    return error_new(EIO, SCOPE_ITEM, "%s: the server sends us elsewhere, which is not followed",
+    return error_new(EIO, SCOPE_ITEM,
+                     "%s: the server sends us elsewhere, which is not followed: mount that address",
                      what);
   return error_new(EIO, SCOPE_ITEM, "%s: the server failed (status %d); its log knows why", what,
                    status);
