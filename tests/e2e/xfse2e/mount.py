@@ -16,8 +16,7 @@ FAULTS = re.compile(r"AddressSanitizer|ThreadSanitizer|LeakSanitizer|runtime err
 SANITIZER_ENV = {
     "ASAN_OPTIONS": "abort_on_error=0:exitcode=77:detect_leaks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "LSAN_OPTIONS": f"suppressions={proc.REPO}/tests/lsan.supp:print_suppressions=0",
-    "TSAN_OPTIONS": f"exitcode=77:suppressions={proc.REPO}/tests/tsan.supp",
+    "TSAN_OPTIONS": "exitcode=77",
     "G_DEBUG": "", "G_SLICE": "always-malloc",
 }
 
