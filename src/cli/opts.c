@@ -8,7 +8,6 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -146,10 +145,10 @@ static gboolean parse_size(const char *text, guint64 *ret)
 static gboolean parse_seconds(const char *text, guint64 *ret)
 {
   char *end = NULL;
-  if (!g_ascii_isdigit(*text) && *text != '.')
+  if (!*text || text[strspn(text, "0123456789.")]) /* no 0x10, no 1e3, no nan */
     return FALSE;
   double value = g_ascii_strtod(text, &end);
-  if (*end || !isfinite(value) || value < 0 || value > 1e9)
+  if (*end || end == text || value > 1e9)
     return FALSE;
   *ret = (guint64)(value * 1000 + 0.5);
   return TRUE;
@@ -325,6 +324,8 @@ gboolean options_parse(int argc, char *const *argv, Options *options, GError **e
         return usage(error, "%s stands alone: write what it is to be after it", word);
       if (word[1] == 'o' && !apply_list(value, sloppy, options, error))
         return FALSE;
+    } else if (word[1] == '-') {
+      return usage(error, "there is no option %s: exchangefs -h lists what there is", word);
     } else {
       for (const char *letter = word + 1; *letter; letter++)
         if (!apply_letter(*letter, helper, options, error))

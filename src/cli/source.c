@@ -68,7 +68,7 @@ gboolean source_parse(const char *text, Source *ret, GError **error)
   int port = -1;
   if (!g_uri_split(text, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL, &user, &host, &port,
                    &encoded, &query, &fragment, NULL) ||
-      !host || !*host)
+      !host || !*host || port == 0)
     return refuse(error, "the source names no server: write it as https://SERVER/exchange/USER/");
   if (user)
     return refuse(error, "the source holds a user name: give it with -o user= instead");
