@@ -116,10 +116,10 @@ gboolean file_copy(int in, int out, goffset len, GError **error)
     if (moved <= 0)
       break;
   }
-  g_autofree char *buffer = from < len ? g_malloc(256 * 1024) : NULL;
+  char buffer[64 * 1024];
   while (from < len) {
     gssize got =
-        file_pread_all(in, buffer, (gsize)MIN((goffset)(256 * 1024), len - from), from, error);
+        file_pread_all(in, buffer, (gsize)MIN((goffset)sizeof buffer, len - from), from, error);
     if (got < 0 || !file_pwrite_all(out, buffer, (gsize)got, from, error))
       return FALSE;
     if (got == 0)

@@ -92,7 +92,7 @@ static gboolean make_authorization(const HttpOptions *options, Secret **ret, GEr
   if (strlen(parts[0]) + strlen(parts[2]) > sizeof line / 2)
     return error_set(error, EINVAL, SCOPE_SIGN_IN,
                      "user name and password are too long: check the password file");
-  memcpy(line, head, len);
+  g_strlcpy(line, head, sizeof line);
   for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
     len += g_base64_encode_step((const guchar *)parts[i], strlen(parts[i]), FALSE, line + len,
                                 &state, &save);

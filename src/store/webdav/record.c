@@ -155,9 +155,9 @@ static guint depth_of(const char *path)
  */
 static char *alias_member(const Webdav *w, const char *asked, const char *href)
 {
-  const char *roots[] = {w->root, w->server_root};
+  const char *roots[] = {w->root, w->server_root ? w->server_root : w->root};
   for (gsize i = 0; i < G_N_ELEMENTS(roots); i++) {
-    g_autofree char *rest = roots[i] ? davurl_below(roots[i], href, TRUE) : NULL;
+    g_autofree char *rest = davurl_below(roots[i], href, TRUE);
     if (!rest || depth_of(rest) != depth_of(asked + strlen(w->root)) + 1)
       continue;
     const char *last = rest + strlen(rest) - 1;
