@@ -156,6 +156,12 @@ gboolean index_written(Index *index, gint64 ino, const Entry *entry, gboolean sa
  */
 gboolean index_patched(Index *index, gint64 ino, const Entry *entry, gint64 mtime, GError **error);
 
+/*
+ * The kernel may hold bytes under VERSION that the server never took: the row gets another version
+ * (unless it has, or is local).
+ */
+void index_renew(Index *index, gint64 ino, guint32 version);
+
 /* The measured size of VERSION (ignored when the row has moved on). */
 gboolean index_set_size(Index *index, gint64 ino, guint32 version, gint64 size, GError **error);
 

@@ -270,6 +270,23 @@ gboolean index_patched(Index *index, gint64 ino, const Entry *entry, gint64 mtim
   return change_done(index, row, &node, NULL, error);
 }
 
+void index_renew(Index *index, gint64 ino, guint32 version)
+{
+  g_auto(Node) node;
+  node_init(&node);
+  if (!index_change_begin(index, NULL))
+    return;
+  gboolean ok = row_get(index, ino, &node, NULL) == ROW_FOUND;
+  if (ok && node.version == version && !(node.state & NODE_LOCAL)) {
+    node.version++;
+    node.checked = 0;
+    node_stamp(&node);
+    ok = row_update(index, &node, TRUE, NULL) && folder_bump(index, node.parent, NULL) &&
+         forget_listing(index, node.parent, NULL);
+  }
+  index_change_end(index, ok, NULL);
+}
+
 gboolean index_set_size(Index *index, gint64 ino, guint32 version, gint64 size, GError **error)
 {
   g_auto(Node) node;

@@ -124,6 +124,16 @@ Body *body_get(Mailbox *mailbox, const Node *node, GError **error)
   return body;
 }
 
+void body_outdate(Mailbox *mailbox, NodeId id)
+{
+  g_mutex_lock(&mailbox->lock);
+  if (RULE("body-outdated")) {
+    g_hash_table_remove(mailbox->live, &id);
+    bodies_drop(mailbox->bodies, id.ino);
+  }
+  g_mutex_unlock(&mailbox->lock);
+}
+
 Body *body_ref(Body *body)
 {
   body->refs++;
@@ -236,13 +246,15 @@ void body_fetch(gpointer data, gpointer user)
   Mailbox *mailbox = user;
   GError *error = NULL;
   gboolean ok = body_transfer(body, &error);
-  if (ok) {
-    g_autoptr(GError) unkept = NULL;
-    if (!bodies_publish(mailbox->bodies, body->id.ino, body->id.version, body->fd, body->have,
-                        &unkept))
-      log_debug("mailbox", "a body is not kept: %s", unkept->message);
-  }
+  g_autoptr(GError) unkept = NULL;
   g_mutex_lock(&mailbox->lock);
+  /* One that was outdated meanwhile is for those who opened it before. */
+  gboolean current =
+      g_hash_table_lookup(mailbox->live, &body->id) == body || !RULE("body-outdated");
+  if (ok && current &&
+      !bodies_publish(mailbox->bodies, body->id.ino, body->id.version, body->fd, body->have,
+                      &unkept))
+    log_debug("mailbox", "a body is not kept: %s", unkept->message);
   if (!ok)
     body_leave_live(body);
   g_mutex_unlock(&mailbox->lock);

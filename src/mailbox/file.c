@@ -75,25 +75,6 @@ static gboolean stale(GError **error)
   return error_set(error, ESTALE, SCOPE_ITEM, "this version of the item is outdated");
 }
 
-/*
- * The kernel holds an outdated version of INO and will look it up again, once: so that it is not
- * refused a second time for a wrong size, that of the current version is learnt now.
- */
-static void prepare_current(Mailbox *mailbox, const Caller *caller, gint64 ino)
-{
-  g_auto(Node) node;
-  node_init(&node);
-  g_autoptr(GError) ignored = NULL;
-  gint64 size;
-  if (!index_get(mailbox->index, ino, &node, NULL) || node.entry.folder ||
-      node.entry.size_kind == SIZE_EXACT || (node.state & NODE_LOCAL))
-    return;
-  g_autoptr(Body) body = body_get(mailbox, &node, &ignored);
-  if (body && body_wait_size(body, caller, &size, &ignored) &&
-      index_set_size(mailbox->index, ino, node.version, size, &ignored))
-    size_bounce(mailbox, (NodeId){ino, node.version}, body);
-}
-
 /* Fills NODE with the row of ID, young enough, and still that version. */
 static gboolean read_current(Mailbox *mailbox, const Caller *caller, NodeId id, Node *node,
                              GError **error)
@@ -111,7 +92,6 @@ static gboolean read_current(Mailbox *mailbox, const Caller *caller, NodeId id, 
   }
   if (node->version == id.version || !RULE("version-per-file"))
     return TRUE;
-  prepare_current(mailbox, caller, id.ino);
   return stale(error);
 }
 
@@ -147,6 +127,7 @@ static gboolean begin_reading(File *file, const Caller *caller, const Node *node
     return TRUE;
   if (!index_set_size(mailbox->index, node->ino, node->version, size, error))
     return FALSE;
+  attr_changed(mailbox);
   g_mutex_lock(&mailbox->lock);
   if (file->open->stage < 0)
     file->open->size = size;
@@ -155,6 +136,37 @@ static gboolean begin_reading(File *file, const Caller *caller, const Node *node
   if (*ret_bounce)
     size_bounce(mailbox, file->open->id, body);
   return TRUE;
+}
+
+/* The server has another version than the row says: have the row say so. */
+static void row_outdated(Mailbox *mailbox, const Caller *caller, Node *node)
+{
+  g_autoptr(GError) ignored = NULL;
+  Row *row;
+  /* Not while a change of our own is on its way, which would not be told from that of others. */
+  if (!row_hold(mailbox, caller, node->ino, &row, NULL))
+    return;
+  row_let_go(mailbox, row);
+  node->checked = 0;
+  if (!tree_ask(mailbox, caller, node, &ignored))
+    log_debug("mailbox", "an outdated row stays: %s", ignored->message);
+}
+
+/* The same; a property of ours (a time) that was just sent gave the same version another tag. */
+static gboolean begin_current(File *file, const Caller *caller, Node *node, gboolean *ret_bounce,
+                              GError **error)
+{
+  GError *inner = NULL;
+  if (begin_reading(file, caller, node, ret_bounce, &inner))
+    return TRUE;
+  if (error_errno(inner) == ESTALE || error_errno(inner) == EIO)
+    row_outdated(file->mailbox, caller, node);
+  if (error_errno(inner) == ESTALE && node->version == file->open->id.version) {
+    g_error_free(inner);
+    return begin_reading(file, caller, node, ret_bounce, error);
+  }
+  g_propagate_error(error, inner);
+  return FALSE;
 }
 
 static gboolean resize(File *file, const Caller *caller, gint64 size, GError **error)
@@ -189,19 +201,8 @@ static void file_abandon(File *file)
   g_free(file);
 }
 
-/* The server has another version than the row says: have the row say so. */
-static void row_outdated(Mailbox *mailbox, const Caller *caller, Node *node)
-{
-  g_autoptr(GError) ignored = NULL;
-  node->checked = 0;
-  if (tree_ask(mailbox, caller, node, &ignored))
-    prepare_current(mailbox, caller, node->ino);
-  else
-    log_debug("mailbox", "an outdated row stays: %s", ignored->message);
-}
-
-gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, int flags, File **ret,
-                           gboolean *ret_size_told_wrong, GError **error)
+static gboolean open_file(Mailbox *mailbox, const Caller *caller, NodeId id, int flags, File **ret,
+                          gboolean *ret_size_told_wrong, GError **error)
 {
   g_auto(Node) node;
   node_init(&node);
@@ -220,7 +221,7 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
   if (flags & O_TRUNC)
     ok = resize(file, caller, 0, &inner);
   else if (!staged && (reads || node.entry.size_kind != SIZE_EXACT))
-    ok = begin_reading(file, caller, &node, &bounce, &inner);
+    ok = begin_current(file, caller, &node, &bounce, &inner);
   if (ok && !bounce) {
     *ret_size_told_wrong = size_was_told_wrong(mailbox, id);
     *ret = file;
@@ -229,10 +230,20 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
   file_abandon(file);
   if (bounce)
     return stale(error);
-  if (error_errno(inner) == ESTALE || (error_errno(inner) == EIO && !(flags & O_TRUNC)))
-    row_outdated(mailbox, caller, &node);
   if (node.version != id.version) /* that is why */
     inner->code = ESTALE;
+  g_propagate_error(error, inner);
+  return FALSE;
+}
+
+gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, int flags, File **ret,
+                           gboolean *ret_size_told_wrong, GError **error)
+{
+  GError *inner = NULL;
+  if (open_file(mailbox, caller, id, flags, ret, ret_size_told_wrong, &inner))
+    return TRUE;
+  if (error_errno(inner) == ESTALE)
+    size_note_refused(mailbox, caller);
   g_propagate_error(error, inner);
   return FALSE;
 }
@@ -533,6 +544,10 @@ void file_release(File *file)
       discard(mailbox, open);
     else if (last && dirty)
       put_last(mailbox, open);
+    /* Bytes that were refused are in the kernel's pages: nobody else shall read them there. */
+    if (last && open->stage >= 0 && (open->dirty || open->base == VERSION_NONE) &&
+        RULE("refused-not-shown"))
+      index_renew(mailbox->index, open->id.ino, open->id.version);
     if (last && open->unnoted)
       forget_unnoted(mailbox, open);
     else if (last && !open->dirty)

@@ -207,6 +207,7 @@ gboolean mailbox_opendir(Mailbox *mailbox, const Caller *caller, gint64 folder, 
 typedef struct {
   Mailbox *mailbox;
   const Node *folder;
+  gint since; /* for attr_live() */
   MailboxDirFunc func;
   gpointer user;
 } Reader;
@@ -215,7 +216,8 @@ static gboolean read_row(const Node *node, gpointer user)
 {
   const Reader *reader = user;
   Attr attr;
-  attr_from_node(reader->mailbox, node, reader->folder, &attr);
+  if (!attr_live(reader->mailbox, node, reader->folder, reader->since, &attr))
+    return TRUE; /* removed since the row was read */
   return reader->func(node->name, &attr, reader->user);
 }
 
@@ -226,6 +228,6 @@ gboolean mailbox_readdir(Mailbox *mailbox, gint64 folder, gint64 after, MailboxD
   node_init(&node);
   if (!row_read(mailbox, folder, &node, error))
     return FALSE;
-  Reader reader = {mailbox, &node, func, user};
+  Reader reader = {mailbox, &node, g_atomic_int_get(&mailbox->written), func, user};
   return index_children(mailbox->index, folder, after, read_row, &reader, error);
 }

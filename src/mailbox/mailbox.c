@@ -132,6 +132,7 @@ static Mailbox *mailbox_new(Store *store, const MailboxOptions *options)
   mailbox->live = g_hash_table_new(node_id_hash, node_id_equal);
   mailbox->folders = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, folder_free);
   mailbox->bounced = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, bounce_free);
+  mailbox->refused = g_hash_table_new_full(NULL, NULL, NULL, g_free);
   mailbox->fetchers = g_thread_pool_new(body_fetch, mailbox, -1, FALSE, NULL);
   return mailbox;
 }
@@ -222,6 +223,7 @@ void mailbox_close(Mailbox *mailbox)
   g_hash_table_unref(mailbox->live);
   g_hash_table_unref(mailbox->folders);
   g_hash_table_unref(mailbox->bounced);
+  g_hash_table_unref(mailbox->refused);
   cancel_unref(mailbox->closing);
   g_cond_clear(&mailbox->changed);
   g_mutex_clear(&mailbox->lock);

@@ -37,9 +37,11 @@ struct Mailbox {
   GHashTable *live;    /* lock: NodeId -> Body that is arriving or leased */
   GHashTable *folders; /* lock: ino -> Folder */
   GHashTable *bounced; /* lock: ino -> Bounce; freed outside it */
+  GHashTable *refused; /* lock: pid whose open was refused -> gint64 monotonic us */
   gboolean opened;     /* lock: store_open() has succeeded */
   guint line_failures; /* lock: in a row */
   gint64 line_pause;   /* lock: monotonic us until which the server is left alone */
+  gint written;        /* atomic: counts changes of sizes in rows, see attr_live() */
   gboolean owes;       /* lock: the worker should look for owed mtimes */
   StoreQuota quota;    /* lock */
 };
@@ -72,6 +74,16 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StoreRef, ref_clear)
 
 /* NODE as the kernel shall see it; FOLDER, when not NULL, is its parent's row. */
 void attr_from_node(Mailbox *mailbox, const Node *node, const Node *folder, Attr *out);
+
+/*
+ * The same for a row that was read when SINCE was the state of Mailbox.written. A row that was read
+ * before a write was noted in it, and looked at after the writer was gone, would tell the size
+ * before: the kernel would cut the file. Such a row is read again. FALSE: it is gone.
+ */
+gboolean attr_live(Mailbox *mailbox, const Node *node, const Node *folder, gint since, Attr *out);
+
+/* Says that a row's size changed, before those who know it otherwise forget it. */
+void attr_changed(Mailbox *mailbox);
 
 /*
  * Sees to it that NODE (a row below FOLDER) is young enough, asking the server when it is not, and
@@ -116,6 +128,12 @@ typedef struct Body Body;
  * Does not wait.
  */
 Body *body_get(Mailbox *mailbox, const Node *node, GError **error);
+/*
+ * ID has other bytes from now on (a write of ours that stays the same version): what was read or is
+ * arriving is not given to those who open it later, nor kept.
+ */
+void body_outdate(Mailbox *mailbox, NodeId id);
+
 Body *body_ref(Body *body); /* Mailbox.lock is held */
 void body_put(Body *body);  /* NULL is fine; takes Mailbox.lock */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Body, body_put)
@@ -152,6 +170,14 @@ void size_told(Mailbox *mailbox, gint64 ino);
 
 /* TRUE when ID's open was refused and the kernel comes back without having looked up. */
 gboolean size_was_told_wrong(Mailbox *mailbox, NodeId id);
+
+/*
+ * An open of CALLER is refused: the kernel looks up again and opens what it finds, once. So that
+ * this is not refused for its size, that is learnt before the lookup is answered.
+ */
+void size_note_refused(Mailbox *mailbox, const Caller *caller);
+/* NODE may be read again; without a name: its row is gone. */
+void size_after_refusal(Mailbox *mailbox, const Caller *caller, Node *node);
 
 /* Measures NODE if its size is an estimate, and fills it again. A body that cannot be read keeps
  * its estimate; EINTR ends it. */

@@ -11,6 +11,10 @@
 /* So many refused opens are remembered; those who never came back make room. */
 #define BOUNCES_MAX 64
 
+/* The kernel looks up again at once. */
+#define REFUSED_MAX 256u
+#define REFUSED_US ((gint64)5 * G_USEC_PER_SEC)
+
 void size_bounce(Mailbox *mailbox, NodeId id, Body *body)
 {
   g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func(bounce_free);
@@ -55,6 +59,53 @@ gboolean size_was_told_wrong(Mailbox *mailbox, NodeId id)
   return wrong;
 }
 
+static gboolean measured(const Node *node)
+{
+  return node->entry.folder || node->entry.size_kind == SIZE_EXACT || (node->state & NODE_LOCAL);
+}
+
+void size_note_refused(Mailbox *mailbox, const Caller *caller)
+{
+  gint64 now = g_get_monotonic_time();
+  if (caller->pid == 0 || !RULE("size-after-refusal"))
+    return;
+  g_mutex_lock(&mailbox->lock);
+  if (g_hash_table_size(mailbox->refused) >= REFUSED_MAX)
+    g_hash_table_remove_all(mailbox->refused);
+  g_hash_table_replace(mailbox->refused, GINT_TO_POINTER(caller->pid), g_memdup2(&now, sizeof now));
+  g_mutex_unlock(&mailbox->lock);
+}
+
+void size_after_refusal(Mailbox *mailbox, const Caller *caller, Node *node)
+{
+  if (measured(node))
+    return;
+  g_mutex_lock(&mailbox->lock);
+  gpointer pid = GINT_TO_POINTER(caller->pid);
+  const gint64 *then = g_hash_table_lookup(mailbox->refused, pid);
+  gboolean again = then && g_get_monotonic_time() - *then < REFUSED_US;
+  g_hash_table_remove(mailbox->refused, pid);
+  g_mutex_unlock(&mailbox->lock);
+  Row *row;
+  /* Held: a time of ours sent meanwhile would give the same bytes another tag. */
+  if (!again || !row_hold(mailbox, caller, node->ino, &row, NULL))
+    return;
+  gint64 size, ino = node->ino;
+  g_autoptr(GError) ignored = NULL;
+  node_clear(node);
+  g_autoptr(Body) body = row_read(mailbox, ino, node, &ignored) && !measured(node)
+                             ? body_get(mailbox, node, NULL)
+                             : NULL;
+  if (body && body_wait_size(body, caller, &size, &ignored) &&
+      index_set_size(mailbox->index, ino, node->version, size, &ignored)) {
+    attr_changed(mailbox);
+    node->entry.size = size;
+    node->entry.size_kind = SIZE_EXACT;
+    size_bounce(mailbox, (NodeId){ino, node->version}, body);
+  }
+  row_let_go(mailbox, row);
+}
+
 void bounce_free(gpointer data)
 {
   Bounce *bounce = data;
@@ -65,7 +116,7 @@ void bounce_free(gpointer data)
 
 gboolean size_learn(Mailbox *mailbox, const Caller *caller, Node *node, GError **error)
 {
-  if (node->entry.folder || node->entry.size_kind == SIZE_EXACT || (node->state & NODE_LOCAL))
+  if (measured(node))
     return TRUE;
   g_autoptr(GError) inner = NULL;
   g_autoptr(Body) body = body_get(mailbox, node, &inner);
@@ -74,7 +125,9 @@ gboolean size_learn(Mailbox *mailbox, const Caller *caller, Node *node, GError *
       body_wait(body, caller, size, &size, &inner)) {
     node->entry.size = size;
     node->entry.size_kind = SIZE_EXACT;
-    return index_set_size(mailbox->index, node->ino, node->version, size, error);
+    gboolean ok = index_set_size(mailbox->index, node->ino, node->version, size, error);
+    attr_changed(mailbox);
+    return ok;
   }
   if (error_errno(inner) == EINTR)
     return error_set(error, EINTR, SCOPE_ITEM, "interrupted while a size was learnt");
@@ -84,7 +137,7 @@ gboolean size_learn(Mailbox *mailbox, const Caller *caller, Node *node, GError *
 
 static gboolean collect_estimates(const Node *node, gpointer user)
 {
-  if (!node->entry.folder && node->entry.size_kind != SIZE_EXACT && !(node->state & NODE_LOCAL)) {
+  if (!measured(node)) {
     Node *copy = g_new0(Node, 1);
     node_copy(node, copy);
     g_ptr_array_add(user, copy);

@@ -93,6 +93,25 @@ void attr_from_node(Mailbox *mailbox, const Node *node, const Node *folder, Attr
   g_mutex_unlock(&mailbox->lock);
 }
 
+void attr_changed(Mailbox *mailbox)
+{
+  g_atomic_int_inc(&mailbox->written);
+}
+
+gboolean attr_live(Mailbox *mailbox, const Node *node, const Node *folder, gint since, Attr *out)
+{
+  g_auto(Node) again;
+  node_init(&again);
+  attr_from_node(mailbox, node, folder, out);
+  for (gint now; (now = g_atomic_int_get(&mailbox->written)) != since && RULE("attr-live");
+       since = now) {
+    if (!index_get(mailbox->index, node->ino, &again, NULL))
+      return FALSE;
+    attr_from_node(mailbox, &again, folder, out);
+  }
+  return TRUE;
+}
+
 gboolean row_read(Mailbox *mailbox, gint64 ino, Node *out, GError **error)
 {
   GError *inner = NULL;
@@ -304,12 +323,20 @@ gboolean mailbox_lookup(Mailbox *mailbox, const Caller *caller, gint64 parent, c
     return FALSE;
   if (mailbox->options.sizes_exact && !size_learn(mailbox, caller, &node, error))
     return FALSE;
+  /* What was found may be old by now. */
+  gint64 ino = node.ino;
+  gint since = g_atomic_int_get(&mailbox->written);
+  node_clear(&node);
+  if (!row_read(mailbox, ino, &node, error))
+    return FALSE;
+  size_after_refusal(mailbox, caller, &node);
+  if (!node.name) /* gone while its size was learnt */
+    return no_such_name(error);
   size_told(mailbox, node.ino);
   node_clear(&folder);
   if (!row_read(mailbox, node.parent, &folder, error))
     return FALSE;
-  attr_from_node(mailbox, &node, &folder, out);
-  return TRUE;
+  return attr_live(mailbox, &node, &folder, since, out) || no_such_name(error);
 }
 
 /* What an open but outdated version was. */
@@ -337,6 +364,7 @@ gboolean mailbox_getattr(Mailbox *mailbox, const Caller *caller, NodeId id, File
   node_init(&node);
   node_init(&folder);
   GError *inner = NULL;
+  gint since = g_atomic_int_get(&mailbox->written);
   gboolean have = index_get(mailbox->index, id.ino, &node, &inner);
   if (inner) {
     g_propagate_error(error, inner);
@@ -352,8 +380,8 @@ gboolean mailbox_getattr(Mailbox *mailbox, const Caller *caller, NodeId id, File
   }
   if (node.ino != INO_ROOT && !row_read(mailbox, node.parent, &folder, error))
     return FALSE;
-  attr_from_node(mailbox, &node, node.ino == INO_ROOT ? &node : &folder, out);
-  return TRUE;
+  return attr_live(mailbox, &node, node.ino == INO_ROOT ? &node : &folder, since, out) ||
+         error_set(error, ESTALE, SCOPE_ITEM, "the item is no longer there");
 }
 
 gint64 mailbox_parent(Mailbox *mailbox, gint64 folder)

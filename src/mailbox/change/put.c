@@ -73,7 +73,7 @@ static gboolean was_done(Mailbox *mailbox, const Caller *caller, const Upload *u
   entry_init(&now);
   if (!look(mailbox, caller, upload, &now, &ref, &ignored) ||
       (upload->target && bytes_same(now.tag, upload->target->entry.tag)) ||
-      !server_has(mailbox, caller, &ref, &now, upload->fd, upload->size))
+      !server_has(mailbox, caller, &ref, &now, upload->fd, upload->size, upload->target != NULL))
     return FALSE;
   entry_clear(out);
   *out = now;
@@ -115,6 +115,7 @@ static gboolean keep_local(Mailbox *mailbox, OpenNode *open, GError **error)
       (mtime != TIME_UNKNOWN &&
        !index_set_mtime(mailbox->index, open->id.ino, mtime, FALSE, error)))
     return FALSE;
+  attr_changed(mailbox);
   g_mutex_lock(&mailbox->lock);
   open->kept = TRUE;
   open->dirty = open->told = FALSE;
@@ -166,6 +167,8 @@ static gboolean note_sent(Mailbox *mailbox, OpenNode *open, const Node *before, 
       return FALSE;
     mailbox_wake(mailbox);
   }
+  body_outdate(mailbox, open->id);
+  attr_changed(mailbox);
   g_mutex_lock(&mailbox->lock);
   open->base = after.version;
   open->dirty = open->told = FALSE;

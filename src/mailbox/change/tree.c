@@ -310,6 +310,7 @@ static gboolean rename_local(Mailbox *mailbox, const Caller *caller, Rename *r, 
     if (ok && same && staged < 0)
       bodies_publish(mailbox->bodies, r->node.ino, after.version, fd, size, NULL);
     bodies_local_drop(mailbox->bodies, r->node.ino);
+    attr_changed(mailbox);
     if (open) {
       g_mutex_lock(&mailbox->lock);
       open->base = after.version;

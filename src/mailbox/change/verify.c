@@ -12,12 +12,33 @@
 /* A header that names the message stands in the first part of it. */
 #define HEAD_MAX (64 * 1024)
 
+/* What is below a message's header, without what a re-write may do to white space. */
+typedef struct {
+  GChecksum *sum;
+  gboolean below, in_line; /* past the empty line; something stands in this line */
+} Text;
+
 typedef struct {
   int fd;
   gint64 size, offset;
   gboolean exact; /* compare bytes; else keep the head */
   GString *head;
+  Text text;
 } Comparison;
+
+static void text_add(Text *text, const char *bytes, gsize len)
+{
+  for (gsize i = 0; i < len; i++) {
+    char c = bytes[i];
+    if (text->below && !g_ascii_isspace(c))
+      g_checksum_update(text->sum, (const guchar *)&c, 1);
+    else if (!text->below && c == '\n') {
+      text->below = !text->in_line;
+      text->in_line = FALSE;
+    } else if (c != '\r')
+      text->in_line = TRUE;
+  }
+}
 
 static gboolean compare_begin(gint64 total, const Entry *now, gpointer user, GError **error)
 {
@@ -32,6 +53,7 @@ static gboolean compare_data(const void *bytes, gsize len, gpointer user, GError
 {
   Comparison *comparison = user;
   if (!comparison->exact) {
+    text_add(&comparison->text, bytes, len);
     g_string_append_len(comparison->head, bytes,
                         (gssize)MIN(len, HEAD_MAX - MIN(HEAD_MAX, comparison->head->len)));
     return TRUE;
@@ -61,6 +83,25 @@ static char *message_id(const char *head, gsize len)
   return NULL;
 }
 
+static gboolean same_text(const Comparison *comparison)
+{
+  g_autofree char *piece = g_malloc(HEAD_MAX);
+  Text ours = {.sum = g_checksum_new(G_CHECKSUM_SHA256)};
+  gint64 at = 0;
+  gssize got = 1;
+  while (got > 0 && at < comparison->size) {
+    gsize len = (gsize)MIN(comparison->size - at, (gint64)HEAD_MAX);
+    got = file_pread_all(comparison->fd, piece, len, at, NULL);
+    text_add(&ours, piece, (gsize)MAX(got, 0));
+    at += MAX(got, 0);
+  }
+  gboolean same =
+      at == comparison->size &&
+      g_strcmp0(g_checksum_get_string(ours.sum), g_checksum_get_string(comparison->text.sum)) == 0;
+  g_checksum_free(ours.sum);
+  return same;
+}
+
 static gboolean same_message(const Comparison *comparison)
 {
   g_autofree char *ours = g_malloc(HEAD_MAX);
@@ -72,20 +113,24 @@ static gboolean same_message(const Comparison *comparison)
 }
 
 gboolean server_has(Mailbox *mailbox, const Caller *caller, const StoreRef *ref, const Entry *now,
-                    int fd, gint64 size)
+                    int fd, gint64 size, gboolean replaced)
 {
   g_autoptr(GError) error = NULL;
   Comparison comparison = {.fd = fd,
                            .size = size,
                            .exact = store_caps(mailbox->store)->bytes_stable ||
                                     now->size_kind == SIZE_EXACT,
-                           .head = g_string_new(NULL)};
+                           .head = g_string_new(NULL),
+                           .text.sum = g_checksum_new(G_CHECKSUM_SHA256)};
   const StoreSink sink = {compare_begin, compare_data, &comparison};
   StoreCall call;
   gboolean same = line_begin(mailbox, caller, CALL_DATA, &call, &error) &&
                   store_read_body(mailbox->store, &call, ref, 0, &sink, &error);
   if (same)
-    same = comparison.exact ? comparison.offset == size : same_message(&comparison);
+    same = comparison.exact ? comparison.offset == size
+                            : same_message(&comparison) &&
+                                  (!replaced || !RULE("verify-text") || same_text(&comparison));
+  g_checksum_free(comparison.text.sum);
   g_string_free(comparison.head, TRUE);
   return same;
 }
