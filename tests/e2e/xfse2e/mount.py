@@ -43,6 +43,7 @@ class Mount:
         self.server = server
         self.binary = binary or proc.EXCHANGEFS
         self.process = None
+        self.children = []
         self.expect_rc = 0
         self.options = {"cache_dir": self.cache, "log_file": self.log_file}
         if debug:
@@ -132,6 +133,10 @@ class Mount:
         return self.start()
 
     def __exit__(self, kind, *exc):
+        if kind is not None:  # what a failed test left running would run for ever
+            for child in self.children:
+                if child.poll() is None:
+                    proc.kill_session(child)
         try:
             if self.process is not None and self.process.poll() is None and self.mounted:
                 self.unmount()
@@ -166,13 +171,17 @@ class Mount:
     def start_python(self, code, *args):
         """The same, running on; its stdin and stdout are pipes."""
         head = f"import os,sys,json,errno,time\nos.chdir({os.fspath(self.path)!r})\n"
-        return proc.start([proc.PYTHON, "-uc", head + code, *map(os.fspath, args)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self.started([proc.PYTHON, "-uc", head + code, *map(os.fspath, args)],
+                            stdin=subprocess.PIPE)
+
+    def started(self, argv, stdin=None):
+        child = proc.start(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.children.append(child)
+        return child
 
     def start_sh(self, script, *args):
         words = f"cd {shlex.quote(os.fspath(self.path))} || exit 111\n{script}"
-        return proc.start(["bash", "-c", words, "sh", *map(os.fspath, args)],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return self.started(["bash", "-c", words, "sh", *map(os.fspath, args)])
 
     def names(self, folder="."):
         return json.loads(self.python("print(json.dumps(os.listdir(sys.argv[1])))", folder).text)
