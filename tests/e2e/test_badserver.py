@@ -6,7 +6,6 @@ import pytest
 from xfse2e import samples
 from xfse2e.proc import SLOWNESS
 
-pytestmark = pytest.mark.core
 BODY = samples.noise(300_000)
 READ = "open('work/f.txt', 'rb').read()"
 LIST = "os.listdir('work')"

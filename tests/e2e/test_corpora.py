@@ -3,7 +3,6 @@
 import pytest
 from xfse2e import samples
 
-pytestmark = pytest.mark.core
 
 
 def tree_of(directory):

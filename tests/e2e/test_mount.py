@@ -14,7 +14,6 @@ from xfse2e.mount import Mount
 from xfse2e.proc import SLOWNESS, run
 from xfse2e.server import PASSWORD, USER
 
-pytestmark = pytest.mark.core
 
 
 class Page:

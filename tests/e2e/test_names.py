@@ -6,7 +6,6 @@ import urllib.parse
 import pytest
 from xfse2e import samples
 
-pytestmark = pytest.mark.core
 SIMS = ("e2003", "e2007", "generic")
 
 # What a user may call a file on any server.

@@ -3,7 +3,6 @@
 import pytest
 from xfse2e import samples
 
-pytestmark = pytest.mark.core
 EXCHANGE = pytest.mark.parametrize("profile", ["e2003", "e2007"])
 
 

@@ -101,6 +101,8 @@ class Dav:
                 if "200" in (propstat.findtext("{DAV:}status") or "200"):
                     for prop in propstat.iter("{DAV:}prop"):
                         values.update({p.tag: "".join(p.itertext()) for p in prop})
+            if "{DAV:}getetag" in values:  # Apache calls a tag weak for a second
+                values["{DAV:}getetag"] = values["{DAV:}getetag"].removeprefix("W/")
             href = urllib.parse.urlsplit(response.findtext("{DAV:}href").strip()).path
             found[urllib.parse.unquote(href)] = values
         return found
