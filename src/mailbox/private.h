@@ -190,6 +190,9 @@ gboolean sizes_learn(Mailbox *mailbox, const Caller *caller, gint64 folder, GErr
 
 NodeId file_id(const File *file);
 
+/* The process of thread PID: the kernel tells thread ids. */
+pid_t process_of(pid_t pid);
+
 /* FALSE with the errno for a NAME that nobody may create. */
 gboolean name_may_be_made(const char *name, GError **error);
 
@@ -231,6 +234,15 @@ typedef struct Row {
   gboolean held;    /* somebody changes it */
   GPtrArray *nodes; /* OpenNode, one for each version that is open */
 } Row;
+
+/* A handle. */
+struct File {
+  Mailbox *mailbox;
+  OpenNode *open;
+  int flags;
+  pid_t process;          /* who opened it */
+  gboolean flushed_empty; /* by its first close; under the row's hold */
+};
 
 /*
  * Keeps all others who change INO off until row_let_go(). EINTR, ETIMEDOUT. *RET stays valid until

@@ -76,6 +76,17 @@ static void mark_unlinked(Mailbox *mailbox, Row *row)
   g_mutex_unlock(&mailbox->lock);
 }
 
+/* The answer to a deletion of REF was lost: TRUE when there is nothing any more. */
+static gboolean is_gone(Mailbox *mailbox, const Caller *caller, const StoreRef *ref)
+{
+  g_auto(Entry) now;
+  g_autoptr(GError) gone = NULL;
+  StoreCall call;
+  entry_init(&now);
+  return line_begin(mailbox, caller, CALL_META, &call, &gone) &&
+         !store_stat(mailbox->store, &call, ref, &now, &gone) && error_errno(gone) == ENOENT;
+}
+
 /* Deletes NODE, whose row is held, on the server. */
 static gboolean remove_on_server(Mailbox *mailbox, const Caller *caller, const Node *node, Row *row,
                                  GError **error)
@@ -89,14 +100,8 @@ static gboolean remove_on_server(Mailbox *mailbox, const Caller *caller, const N
   GError *inner = NULL;
   gboolean ok = store_remove(mailbox->store, &call, &ref, &inner);
   line_end(mailbox, inner);
-  if (!ok && error_maybe_applied(inner)) {
-    g_auto(Entry) now;
-    g_autoptr(GError) gone = NULL;
-    entry_init(&now);
-    ok = line_begin(mailbox, caller, CALL_META, &call, &gone) &&
-         !store_stat(mailbox->store, &call, &ref, &now, &gone) && error_errno(gone) == ENOENT;
-  }
-  ok = ok || error_errno(inner) == ENOENT; /* somebody was faster: it is gone as asked */
+  ok = ok || (error_maybe_applied(inner) && is_gone(mailbox, caller, &ref)) ||
+       error_errno(inner) == ENOENT; /* somebody was faster: it is gone as asked */
   if (ok)
     g_clear_error(&inner);
   else
@@ -165,7 +170,8 @@ gboolean mailbox_rmdir(Mailbox *mailbox, const Caller *caller, gint64 parent, co
   line_end(mailbox, inner);
   if (error_errno(inner) == ENOTEMPTY)
     index_forget_listing(mailbox->index, node.ino, NULL);
-  ok = ok || error_errno(inner) == ENOENT;
+  ok = ok || (error_maybe_applied(inner) && is_gone(mailbox, caller, &ref)) ||
+       error_errno(inner) == ENOENT;
   if (!ok) {
     g_propagate_error(error, inner);
     return FALSE;

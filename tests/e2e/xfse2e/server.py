@@ -122,7 +122,8 @@ class Sim(Server):
         self.errors = self.directory / "sim.err"
         with open(self.errors, "ab") as err:
             self.process = proc.start([*self.args, "--listen", f"127.0.0.1:{port}"],
-                                      stdout=subprocess.PIPE, stderr=err)
+                                      stdout=subprocess.PIPE, stderr=err,
+                                      env={"G_SLICE": "always-malloc"})  # a sanitizer sees malloc alone
         line = self.process.stdout.readline().decode()
         assert "listening on " in line, f"exchange-sim: {line!r} {self.errors.read_text()}"
         self.url = line.split("listening on ", 1)[1].strip()
