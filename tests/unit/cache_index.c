@@ -5,7 +5,6 @@
 #include "base/rule.h"
 #include "cache/index_private.h"
 
-
 typedef struct {
   char *dir;
   Index *index;
