@@ -13,6 +13,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define LOCK_WAIT_US (3 * G_USEC_PER_SEC)
+
 static gboolean busy(int fd, const char *dir, GError **error)
 {
   char text[32] = "";
@@ -39,7 +41,14 @@ int cachedir_lock(const char *dir, GError **error)
     error_set(error, saved, SCOPE_LOCAL, "cannot open %s: %s", path, g_strerror(saved));
     return -1;
   }
-  if (RULE("cachedir-lock") && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+  /* umount(2) returns before the daemon has ended: the next mount waits for it a little. */
+  gint64 deadline = g_get_monotonic_time() + LOCK_WAIT_US;
+  int locked = RULE("cachedir-lock") ? flock(fd, LOCK_EX | LOCK_NB) : 0;
+  while (locked < 0 && errno == EWOULDBLOCK && g_get_monotonic_time() < deadline) {
+    g_usleep(50 * 1000);
+    locked = flock(fd, LOCK_EX | LOCK_NB);
+  }
+  if (locked < 0) {
     int saved = errno;
     if (saved == EWOULDBLOCK)
       busy(fd, dir, error);

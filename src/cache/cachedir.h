@@ -5,9 +5,10 @@
 #include <glib.h>
 
 /*
- * Makes DIR private and takes its lock file for this process (flock): EBUSY names the pid of the
- * mount that has it. Answers a descriptor that holds the lock until closed; -1 with ERROR. The lock
- * outlives fork(2); the pid written down is that of the caller.
+ * Makes DIR private and takes its lock file for this process (flock), waiting up to 3 s for one
+ * that is ending: EBUSY names the pid of the mount that has it. Answers a descriptor that holds the
+ * lock until closed; -1 with ERROR. The lock outlives fork(2); the pid written down is that of the
+ * caller.
  */
 int cachedir_lock(const char *dir, GError **error);
 

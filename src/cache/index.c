@@ -33,7 +33,7 @@ static gboolean settle_identity(Index *index, const char *identity, GError **err
   g_autofree char *held = NULL;
   if (!db_meta_get(index->db, "identity", &held, error))
     return FALSE;
-  if (!held)
+  if (!held || !*held)
     return db_meta_set(index->db, "identity", identity, error);
   if (!strcmp(held, identity) || !RULE("index-identity"))
     return TRUE;
@@ -70,6 +70,13 @@ Index *index_open(const char *dir, const char *identity, gboolean *ret_rebuilt, 
   if (ret_rebuilt)
     *ret_rebuilt = rebuilt;
   return index;
+}
+
+void index_disown(Index *index)
+{
+  g_mutex_lock(&index->lock);
+  db_meta_set(index->db, "identity", "", NULL);
+  g_mutex_unlock(&index->lock);
 }
 
 void index_close(Index *index)

@@ -52,6 +52,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Node, node_clear)
  * and DIR/bodies is emptied: call before bodies_open().
  */
 Index *index_open(const char *dir, const char *identity, gboolean *ret_rebuilt, GError **error);
+/* The store could not be opened and nothing is known of it: the directory may serve another. */
+void index_disown(Index *index);
+
 void index_close(Index *index); /* checkpoints; NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Index, index_close)
 

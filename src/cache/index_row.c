@@ -26,7 +26,8 @@ static const char *const migrations[] = {
     "CREATE INDEX node_key ON node(parent, match_key) WHERE match_key IS NOT NULL;"
     "CREATE INDEX node_state ON node(state) WHERE state != 0;"
     "INSERT INTO node(ino,parent,name,version,state,fields,folder,size,size_kind,flags,flags_known,"
-    "  changed,checked,listed,listing) VALUES(1,0,'',1,0,0,1,0,0,0,0,0,0,0,0);"
+    "  changed,checked,listed,listing) VALUES(1,0,'',1,0,0,1,0,0,0,0,"
+    "  CAST(strftime('%s','now') AS INTEGER)*1000000000,0,0,0);"
     "UPDATE sqlite_sequence SET seq=15 WHERE name='node';",
 };
 

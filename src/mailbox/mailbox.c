@@ -180,6 +180,13 @@ static gboolean knows_store(Mailbox *mailbox)
          (root.listed > 0 || index_count(mailbox->index, INO_ROOT, NULL) > 0);
 }
 
+/* TRUE when no bytes of a user wait in the cache. */
+static gboolean holds_nothing(Mailbox *mailbox)
+{
+  g_autoptr(GArray) files = bodies_local_list(mailbox->bodies);
+  return files && files->len == 0;
+}
+
 Mailbox *mailbox_open(Store *store, const MailboxOptions *options, GError **error)
 {
   Mailbox *mailbox = mailbox_new(store, options);
@@ -191,6 +198,8 @@ Mailbox *mailbox_open(Store *store, const MailboxOptions *options, GError **erro
     ok = TRUE;
   }
   if (!ok) {
+    if (mailbox->journal && !knows_store(mailbox) && holds_nothing(mailbox))
+      index_disown(mailbox->index); /* a wrong address must not claim the directory */
     mailbox_close(mailbox);
     g_propagate_error(error, inner);
     return NULL;

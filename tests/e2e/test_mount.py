@@ -120,6 +120,16 @@ def test_no_such_mailbox(start_sim, mount, profile):
     one_sentence(mount(server, url=url).start_fails(), "mailbox")
 
 
+def test_a_wrong_address_does_not_claim_the_cache(start_sim, mount, work):
+    server = start_sim("e2003")
+    url = server.url.replace("/alice/", "/nobody/")
+    one_sentence(mount(server, url=url, cache=work / "c").start_fails(), "mailbox")
+    with mount(server, cache=work / "c") as m:
+        assert "Inbox" in m.names()
+    with mount(server, cache=work / "c") as m:  # at once: the first may still be ending
+        assert "Inbox" in m.names()
+
+
 def test_forms_sign_in_is_named(start_sim, mount):
     one_sentence(mount(start_sim("e2003-fba")).start_fails(), "form")
 

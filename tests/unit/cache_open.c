@@ -43,6 +43,15 @@ static void another_store(void **state)
   assert_non_null(strstr(error->message, "name another cache_dir"));
 }
 
+static void a_directory_given_up_serves_another_store(void **state)
+{
+  Fixture *f = *state;
+  index_disown(f->index);
+  index_close(f->index);
+  f->index = index_open(f->dir, "http://server/exchange/bob", NULL, NULL);
+  assert_non_null(f->index);
+}
+
 static char *sum_of(const char *dir)
 {
   g_autofree char *path = g_build_filename(dir, "index.db", NULL);
@@ -201,9 +210,10 @@ int main(void)
   if (g_getenv("XFS_BREAK"))
     rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
-      TEST(another_store),     TEST(made_by_a_newer_one),      TEST(a_spoiled_header),
-      TEST(spoiled_pages),     TEST(damage_met_while_running), TEST(no_database_at_all),
-      TEST(files_are_private),
+      TEST(another_store),       TEST(a_directory_given_up_serves_another_store),
+      TEST(made_by_a_newer_one), TEST(a_spoiled_header),
+      TEST(spoiled_pages),       TEST(damage_met_while_running),
+      TEST(no_database_at_all),  TEST(files_are_private),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

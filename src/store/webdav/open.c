@@ -74,8 +74,8 @@ static gboolean refuse_open(Webdav *w, const DavAnswer *answer, GError **error)
   switch (answer->status) {
   case 401:
     return error_set(error, EACCES, SCOPE_SIGN_IN,
-                     "the server refused the user name or the password: check both (an Exchange "
-                     "server may want DOMAIN\\user)");
+                     "the server refused the user name or the password: check that both are given "
+                     "and right (an Exchange server may want DOMAIN\\user)");
   case 403:
     if (strstr(answer->text, "SSL") && g_str_has_prefix(http_client_origin(w->http), "http:"))
       return error_set(error, EPROTO, SCOPE_STORE,
