@@ -13,7 +13,7 @@ import time
 REPO = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", REPO / "build" / "release")).resolve()
 EXCHANGEFS = BUILD / "exchangefs"
-EXCHANGE_SIM = BUILD / "exchange-sim"
+EXCHANGE_SIM = pathlib.Path(os.environ.get("EXCHANGE_SIM", BUILD / "exchange-sim"))
 PYTHON = "/usr/bin/python3"
 
 # Sanitizers and busy machines stretch every limit alike.
