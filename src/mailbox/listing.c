@@ -183,6 +183,7 @@ gboolean mailbox_opendir(Mailbox *mailbox, const Caller *caller, gint64 folder, 
     return FALSE;
   gboolean local = (node.state & NODE_LOCAL) != 0;
   if (!local && !bring_up_to_date(mailbox, caller, &node, &inner)) {
+    g_assert(inner);
     /* A complete listing, however old, is an answer while the server is away; none is not. */
     if (!line_is_away(mailbox, inner) || node.listed == 0) {
       g_propagate_error(error, inner);

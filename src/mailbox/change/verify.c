@@ -85,12 +85,12 @@ static char *message_id(const char *head, gsize len)
 
 static gboolean same_text(const Comparison *comparison)
 {
-  g_autofree char *piece = g_malloc(HEAD_MAX);
+  char piece[HEAD_MAX];
   Text ours = {.sum = g_checksum_new(G_CHECKSUM_SHA256)};
   gint64 at = 0;
   gssize got = 1;
   while (got > 0 && at < comparison->size) {
-    gsize len = (gsize)MIN(comparison->size - at, (gint64)HEAD_MAX);
+    gsize len = (gsize)MIN(comparison->size - at, (gint64)sizeof piece);
     got = file_pread_all(comparison->fd, piece, len, at, NULL);
     text_add(&ours, piece, (gsize)MAX(got, 0));
     at += MAX(got, 0);
