@@ -1,72 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listings into the index while changes of our own are under way. */
-#include "cache_support.h"
-
-#include "base/rule.h"
-
-typedef struct {
-  char *dir;
-  Index *index;
-  IndexListing *listing;
-} Fixture;
-
-static int set_up(void **state)
-{
-  Fixture *f = g_new0(Fixture, 1);
-  f->dir = make_dir();
-  f->index = open_index(f->dir);
-  *state = f;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  Fixture *f = *state;
-  index_close(f->index);
-  remove_tree(f->dir);
-  g_free(f->dir);
-  g_free(f);
-  return 0;
-}
-
-static void add_entry(Fixture *f, const Entry *entry)
-{
-  g_autoptr(GError) error = NULL;
-  assert_ok(index_list_add(f->listing, entry, &error), error);
-}
-
-static void add(Fixture *f, const char *name, const char *id, const char *tag)
-{
-  g_auto(Entry) entry;
-  tell(&entry, name, id, tag);
-  add_entry(f, &entry);
-}
-
-static void begin(Fixture *f)
-{
-  f->listing = index_list_begin(f->index, INO_ROOT);
-}
-
-static gboolean end(Fixture *f)
-{
-  g_autoptr(GError) error = NULL;
-  gboolean changed = FALSE;
-  assert_ok(index_list_end(f->listing, NULL, &changed, &error), error);
-  return changed;
-}
-
-/* A whole listing of the root: "NAME=ID:TAG" each; ID may be left out. */
-static gboolean list(Fixture *f, const char *const *told)
-{
-  begin(f);
-  for (; *told; told++) {
-    g_auto(GStrv) parts = g_strsplit_set(*told, "=:", 3);
-    add(f, parts[0], parts[1], parts[1] ? parts[2] : NULL);
-  }
-  return end(f);
-}
-
-#define LIST(f, ...) list(f, (const char *const[]){__VA_ARGS__, NULL})
+#include "cache_fixture.h"
 
 static void claimed_rows_are_left_alone(void **state)
 {
@@ -126,15 +60,11 @@ static void a_claimed_name_gets_no_twin(void **state)
   assert_int_equal(index_count(f->index, INO_ROOT, NULL), 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-  if (g_getenv("XFS_BREAK"))
-    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       TEST(claimed_rows_are_left_alone),
       TEST(a_claimed_name_gets_no_twin),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return RUN(tests);
 }

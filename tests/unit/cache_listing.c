@@ -1,72 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Listings into the index: matching, names, what is gone, what local changes keep. */
-#include "cache_support.h"
-
-#include "base/rule.h"
-
-typedef struct {
-  char *dir;
-  Index *index;
-  IndexListing *listing;
-} Fixture;
-
-static int set_up(void **state)
-{
-  Fixture *f = g_new0(Fixture, 1);
-  f->dir = make_dir();
-  f->index = open_index(f->dir);
-  *state = f;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  Fixture *f = *state;
-  index_close(f->index);
-  remove_tree(f->dir);
-  g_free(f->dir);
-  g_free(f);
-  return 0;
-}
-
-static void add_entry(Fixture *f, const Entry *entry)
-{
-  g_autoptr(GError) error = NULL;
-  assert_ok(index_list_add(f->listing, entry, &error), error);
-}
-
-static void add(Fixture *f, const char *name, const char *id, const char *tag)
-{
-  g_auto(Entry) entry;
-  tell(&entry, name, id, tag);
-  add_entry(f, &entry);
-}
-
-static void begin(Fixture *f)
-{
-  f->listing = index_list_begin(f->index, INO_ROOT);
-}
-
-static gboolean end(Fixture *f)
-{
-  g_autoptr(GError) error = NULL;
-  gboolean changed = FALSE;
-  assert_ok(index_list_end(f->listing, NULL, &changed, &error), error);
-  return changed;
-}
-
-/* A whole listing of the root: "NAME=ID:TAG" each; ID may be left out. */
-static gboolean list(Fixture *f, const char *const *told)
-{
-  begin(f);
-  for (; *told; told++) {
-    g_auto(GStrv) parts = g_strsplit_set(*told, "=:", 3);
-    add(f, parts[0], parts[1], parts[1] ? parts[2] : NULL);
-  }
-  return end(f);
-}
-
-#define LIST(f, ...) list(f, (const char *const[]){__VA_ARGS__, NULL})
+#include "cache_fixture.h"
 
 static gboolean collect(const Node *node, gpointer user)
 {
@@ -450,12 +384,8 @@ static void a_listing_that_repeats(void **state)
   assert_members(f, INO_ROOT, "a,b");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-  if (g_getenv("XFS_BREAK"))
-    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       TEST(inserts_and_deletes),
       TEST(absence_counts_only_at_the_end),
@@ -476,5 +406,5 @@ int main(void)
       TEST(one_name_for_all),
       TEST(a_listing_that_repeats),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return RUN(tests);
 }

@@ -1,36 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index: whose it is, and what it does when it is newer, damaged or somebody else's. */
-#include "cache_support.h"
+#include "cache_fixture.h"
 
-#include "base/rule.h"
 #include "cache/index_private.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
-
-typedef struct {
-  char *dir;
-  Index *index;
-} Fixture;
-
-static int set_up(void **state)
-{
-  Fixture *f = g_new0(Fixture, 1);
-  f->dir = make_dir();
-  f->index = open_index(f->dir);
-  *state = f;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  Fixture *f = *state;
-  index_close(f->index);
-  remove_tree(f->dir);
-  g_free(f->dir);
-  g_free(f);
-  return 0;
-}
 
 static void another_store(void **state)
 {
@@ -203,17 +178,13 @@ static void files_are_private(void **state)
   }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-  if (g_getenv("XFS_BREAK"))
-    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       TEST(another_store),       TEST(a_directory_given_up_serves_another_store),
       TEST(made_by_a_newer_one), TEST(a_spoiled_header),
       TEST(spoiled_pages),       TEST(damage_met_while_running),
       TEST(no_database_at_all),  TEST(files_are_private),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return RUN(tests);
 }
