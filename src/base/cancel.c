@@ -160,19 +160,3 @@ int cancel_wait(Cancel *cancel, GCond *cond, GMutex *lock, gint64 deadline)
     return EINTR;
   return signalled ? 0 : ETIMEDOUT;
 }
-
-int cancel_sleep_until(Cancel *cancel, gint64 deadline)
-{
-  GMutex lock;
-  GCond cond;
-  g_mutex_init(&lock);
-  g_cond_init(&cond);
-  int result = 0;
-  g_mutex_lock(&lock);
-  while (result == 0 && g_get_monotonic_time() < deadline)
-    result = cancel_wait(cancel, &cond, &lock, deadline);
-  g_mutex_unlock(&lock);
-  g_cond_clear(&cond);
-  g_mutex_clear(&lock);
-  return result == EINTR ? EINTR : 0;
-}

@@ -40,6 +40,3 @@ void cancel_disconnect(Cancel *cancel, gulong id);
  * again. 0, or ETIMEDOUT, or EINTR. Spurious wake-ups happen.
  */
 int cancel_wait(Cancel *cancel, GCond *cond, GMutex *lock, gint64 deadline);
-
-/* Sleeps until DEADLINE; 0 when it has passed, EINTR when CANCEL was set before. */
-int cancel_sleep_until(Cancel *cancel, gint64 deadline);

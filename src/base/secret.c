@@ -14,7 +14,6 @@
 #define SECRET_MAX 4096u /* one page holds it with its header left outside */
 
 struct Secret {
-  gatomicrefcount refs;
   char *page; /* SECRET_MAX bytes, mapped alone: MADV_DONTDUMP works on whole pages */
 };
 
@@ -28,7 +27,6 @@ static Secret *secret_new_empty(void)
   (void)madvise(page, SECRET_MAX, MADV_DONTDUMP);
   (void)madvise(page, SECRET_MAX, MADV_WIPEONFORK);
   Secret *secret = g_new0(Secret, 1);
-  g_atomic_ref_count_init(&secret->refs);
   secret->page = page;
   return secret;
 }
@@ -40,15 +38,9 @@ Secret *secret_new(const char *text, gsize len)
   return secret;
 }
 
-Secret *secret_ref(Secret *secret)
+void secret_free(Secret *secret)
 {
-  g_atomic_ref_count_inc(&secret->refs);
-  return secret;
-}
-
-void secret_unref(Secret *secret)
-{
-  if (!secret || !g_atomic_ref_count_dec(&secret->refs))
+  if (!secret)
     return;
   secret_wipe(secret->page, SECRET_MAX);
   (void)munmap(secret->page, SECRET_MAX);

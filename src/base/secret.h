@@ -11,9 +11,8 @@ typedef struct Secret Secret;
 
 /* Takes a copy of LEN bytes of TEXT; the caller wipes its own with secret_wipe(). */
 Secret *secret_new(const char *text, gsize len);
-Secret *secret_ref(Secret *secret);
-void secret_unref(Secret *secret); /* NULL is fine */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Secret, secret_unref)
+void secret_free(Secret *secret); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Secret, secret_free)
 
 /* The bytes, NUL-terminated, valid while SECRET is held. */
 const char *secret_peek(const Secret *secret);

@@ -166,6 +166,18 @@ gint64 index_count(Index *index, gint64 folder, GError **error)
   return count;
 }
 
+gint64 index_count_upto(Index *index, gint64 folder, gint64 most)
+{
+  gint64 count = -1;
+  g_mutex_lock(&index->lock);
+  sqlite3_stmt *stmt = db_use(index->db, SQL_COUNT_UPTO);
+  sqlite3_bind_int64(stmt, 1, folder);
+  sqlite3_bind_int64(stmt, 2, most);
+  db_int(index->db, stmt, &count, NULL);
+  g_mutex_unlock(&index->lock);
+  return count;
+}
+
 gboolean index_has_local(Index *index, gint64 folder)
 {
   g_mutex_lock(&index->lock);

@@ -77,6 +77,9 @@ gboolean index_children(Index *index, gint64 folder, gint64 after, IndexRowFunc 
 /* How many rows FOLDER has (hidden ones left out); -1 with ERROR. */
 gint64 index_count(Index *index, gint64 folder, GError **error);
 
+/* The same, hidden ones included, but not beyond MOST: the cost does not grow with the folder. */
+gint64 index_count_upto(Index *index, gint64 folder, gint64 most);
+
 /* TRUE when FOLDER has a member that exists here only. */
 gboolean index_has_local(Index *index, gint64 folder);
 

@@ -67,6 +67,7 @@ static const char *const statements[SQL_N] = {
     [SQL_ANY_CHILD] = "SELECT ino FROM node WHERE parent=?1 LIMIT 1",
     [SQL_COUNT] = "SELECT (SELECT count(*) FROM node WHERE parent=?1) -"
                   " (SELECT count(*) FROM node WHERE state!=0 AND (state & 2)!=0 AND parent=?1)",
+    [SQL_COUNT_UPTO] = "SELECT count(*) FROM (SELECT 1 FROM node WHERE parent=?1 LIMIT ?2)",
     [SQL_HAS_LOCAL] =
         "SELECT ino FROM node WHERE state!=0 AND (state & 1)!=0 AND parent=?1 LIMIT 1",
     [SQL_WITH_STATE] = "SELECT ino FROM node WHERE state!=0 AND (state & ?1)!=0 LIMIT ?2",

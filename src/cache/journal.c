@@ -29,7 +29,7 @@ struct Journal {
 static const char *const migrations[] = {
     "CREATE TABLE upload(id INTEGER PRIMARY KEY AUTOINCREMENT, durable INTEGER NOT NULL,"
     "  ino INTEGER NOT NULL, parent INTEGER NOT NULL, name TEXT NOT NULL,"
-    "  creates INTEGER NOT NULL, base_id BLOB, base_tag BLOB, size INTEGER NOT NULL,"
+    "  creates INTEGER NOT NULL, base_tag BLOB, size INTEGER NOT NULL,"
     "  time INTEGER NOT NULL);"
     "INSERT INTO sqlite_sequence VALUES('upload', 0);",
 };
@@ -45,9 +45,9 @@ enum {
   SQL_N,
 };
 static const char *const statements[SQL_N] = {
-    [SQL_ADD] = "INSERT INTO upload VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+    [SQL_ADD] = "INSERT INTO upload VALUES(NULL,?1,?2,?3,?4,?5,?6,?7,?8)",
     [SQL_REMOVE] = "DELETE FROM upload WHERE id=?1",
-    [SQL_NEXT] = ("SELECT id,durable,ino,parent,name,creates,base_id,base_tag,size,time FROM upload"
+    [SQL_NEXT] = ("SELECT id,durable,ino,parent,name,creates,base_tag,size,time FROM upload"
                   " WHERE id>?1 ORDER BY id LIMIT 1"),
     [SQL_DURABLE] = "SELECT durable FROM upload WHERE id=?1",
     [SQL_ALL_DURABLE] = "UPDATE upload SET durable=1 WHERE durable=0",
@@ -64,7 +64,6 @@ static const DbSchema schema = {.what = "journal",
 void journal_entry_clear(JournalEntry *entry)
 {
   g_free(entry->name);
-  g_clear_pointer(&entry->base_id, g_bytes_unref);
   g_clear_pointer(&entry->base_tag, g_bytes_unref);
   *entry = (JournalEntry){0};
 }
@@ -96,10 +95,9 @@ static RowResult next_entry(Journal *journal, gint64 after, JournalEntry *out,
   out->parent = sqlite3_column_int64(stmt, 3);
   out->name = db_column_text(stmt, 4);
   out->create = sqlite3_column_int(stmt, 5) != 0;
-  out->base_id = db_column_bytes(stmt, 6);
-  out->base_tag = db_column_bytes(stmt, 7);
-  out->size = sqlite3_column_int64(stmt, 8);
-  out->time = sqlite3_column_int64(stmt, 9);
+  out->base_tag = db_column_bytes(stmt, 6);
+  out->size = sqlite3_column_int64(stmt, 7);
+  out->time = sqlite3_column_int64(stmt, 8);
   sqlite3_reset(stmt);
   return row;
 }
@@ -211,10 +209,9 @@ static gboolean insert_entry(Journal *journal, const JournalEntry *entry, gboole
   sqlite3_bind_int64(stmt, 3, entry->parent);
   db_bind_text(stmt, 4, entry->name ? entry->name : "");
   sqlite3_bind_int(stmt, 5, entry->create);
-  db_bind_bytes(stmt, 6, entry->base_id);
-  db_bind_bytes(stmt, 7, entry->base_tag);
-  sqlite3_bind_int64(stmt, 8, entry->size);
-  sqlite3_bind_int64(stmt, 9, entry->time);
+  db_bind_bytes(stmt, 6, entry->base_tag);
+  sqlite3_bind_int64(stmt, 7, entry->size);
+  sqlite3_bind_int64(stmt, 8, entry->time);
   return db_run(journal->db, stmt, error);
 }
 

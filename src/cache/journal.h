@@ -18,7 +18,7 @@ typedef struct {
   gint64 parent;   /* its folder then */
   char *name;      /* its visible name then */
   gboolean create; /* it must not exist on the server; else it replaces BASE_TAG */
-  GBytes *base_id, *base_tag;
+  GBytes *base_tag;
   gint64 size;
   gint64 time; /* us since 1970 when it was added */
 } JournalEntry;

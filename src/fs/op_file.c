@@ -71,8 +71,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
   call_begin(&call, req, "create");
   File *file = NULL;
   Attr attr;
-  if (mailbox_create(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, info->flags,
-                     &file, &attr, &call.error)) {
+  if (mailbox_create(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &file, &attr,
+                     &call.error)) {
     Fs *fs = call.fs;
     file_opened(fs, file, info);
     if (!reply_create(&call, &attr, info))

@@ -60,8 +60,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
   gint64 folder = node_unpack(parent).ino;
   File *file = NULL;
   Attr attr;
-  if (mailbox_create(call.fs->mailbox, &call.caller, folder, name, O_WRONLY, &file, &attr,
-                     &call.error)) {
+  if (mailbox_create(call.fs->mailbox, &call.caller, folder, name, &file, &attr, &call.error)) {
     gboolean sent = file_fsync(file, &call.caller, &call.error);
     file_release(file);
     /* Sending it may have made another version of it. */

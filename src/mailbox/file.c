@@ -31,12 +31,11 @@ NodeId file_id(const File *file)
   return file->open->id;
 }
 
-static File *file_new(Mailbox *mailbox, const Caller *caller, const Node *node, int flags)
+static File *file_new(Mailbox *mailbox, const Caller *caller, const Node *node)
 {
   File *file = g_new0(File, 1);
   file->mailbox = mailbox;
   file->open = open_node_get(mailbox, node);
-  file->flags = flags;
   file->process = process_of(caller->pid);
   return file;
 }
@@ -188,7 +187,7 @@ static gboolean open_file(Mailbox *mailbox, const Caller *caller, NodeId id, int
       (writes && !may_write(mailbox, &node, error)))
     return FALSE;
 
-  File *file = file_new(mailbox, caller, &node, flags);
+  File *file = file_new(mailbox, caller, &node);
   g_mutex_lock(&mailbox->lock);
   gboolean staged = file->open->stage >= 0;
   g_mutex_unlock(&mailbox->lock);
@@ -248,7 +247,7 @@ gboolean folder_may_change(Mailbox *mailbox, gint64 ino, Node *folder, GError **
 }
 
 gboolean mailbox_create(Mailbox *mailbox, const Caller *caller, gint64 parent, const char *name,
-                        int flags, File **ret, Attr *out, GError **error)
+                        File **ret, Attr *out, GError **error)
 {
   g_auto(Node) folder;
   g_auto(Node) node;
@@ -270,7 +269,7 @@ gboolean mailbox_create(Mailbox *mailbox, const Caller *caller, gint64 parent, c
     g_propagate_error(error, inner);
     return FALSE;
   }
-  File *file = file_new(mailbox, caller, &node, flags);
+  File *file = file_new(mailbox, caller, &node);
   if (!resize(file, caller, 0, error)) {
     file_abandon(file);
     index_delete(mailbox->index, node.ino, NULL);
@@ -370,7 +369,7 @@ gboolean mailbox_truncate(Mailbox *mailbox, const Caller *caller, NodeId id, Fil
   node_init(&node);
   if (!read_current(mailbox, caller, id, &node, error) || !may_write(mailbox, &node, error))
     return FALSE;
-  File *own = file_new(mailbox, caller, &node, O_WRONLY);
+  File *own = file_new(mailbox, caller, &node);
   gboolean ok = resize(own, caller, size, error) && file_fsync(own, caller, error) &&
                 mailbox_getattr(mailbox, caller, id, own, out, error);
   file_release(own);

@@ -118,7 +118,7 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
 /* Creates NAME in PARENT and opens it. EEXIST, EINVAL, EILSEQ, ENAMETOOLONG before anything is
  * sent. */
 gboolean mailbox_create(Mailbox *mailbox, const Caller *caller, gint64 parent, const char *name,
-                        int flags, File **ret, Attr *out, GError **error);
+                        File **ret, Attr *out, GError **error);
 
 /*
  * Bytes of FILE: waits until LEN bytes from OFFSET on (or all up to the end) are on disk. *RET_FD

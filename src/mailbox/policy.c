@@ -4,8 +4,6 @@
 
 /* So many single questions cost as much as a page of a listing. */
 #define ASKS_BEFORE_LISTING 16
-/* A folder this large is not listed for the sake of single names. */
-#define MEMBERS_WORTH_LISTING 5000
 
 gboolean policy_fresh(gint64 now, gint64 then, gint64 ttl)
 {
@@ -25,7 +23,7 @@ Ask policy_lookup(const LookupFacts *facts)
   if (facts->can_probe && facts->folder_listed > 0)
     return ASK_PROBE;
   if (facts->folder_listed > 0 && facts->ttl > 0 && facts->asked >= ASKS_BEFORE_LISTING &&
-      facts->members <= MEMBERS_WORTH_LISTING)
+      facts->members <= POLICY_MEMBERS_MAX)
     return ASK_LISTING;
   return ASK_ITEM;
 }

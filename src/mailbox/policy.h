@@ -12,13 +12,16 @@ typedef enum {
   ASK_LISTING, /* list the folder */
 } Ask;
 
+/* A folder with more members is not listed for the sake of single names. */
+#define POLICY_MEMBERS_MAX 5000
+
 typedef struct {
   gint64 now, ttl;      /* us, wall clock */
   gint64 folder_listed; /* us, wall clock; 0 never */
   gint64 row_checked;   /* us, wall clock; 0: no such row, or never */
   gboolean can_probe;   /* the folder has a content tag to compare */
   guint asked;          /* names asked for one by one in this folder since it was listed */
-  gint64 members;       /* rows of the folder */
+  gint64 members;       /* rows of the folder; beyond POLICY_MEMBERS_MAX it need not be true */
 } LookupFacts;
 
 /*

@@ -239,7 +239,6 @@ typedef struct Row {
 struct File {
   Mailbox *mailbox;
   OpenNode *open;
-  int flags;
   pid_t process;          /* who opened it */
   gboolean flushed_empty; /* by its first close; under the row's hold */
 };

@@ -178,7 +178,7 @@ static Ask judge(Mailbox *mailbox, const Node *folder, gint64 checked)
   if (ask != ASK_ITEM)
     return ask;
   facts.asked = count_question(mailbox, folder->ino);
-  facts.members = facts.asked > 1 ? index_count(mailbox->index, folder->ino, NULL) : 0;
+  facts.members = index_count_upto(mailbox->index, folder->ino, POLICY_MEMBERS_MAX + 1);
   return policy_lookup(&facts);
 }
 

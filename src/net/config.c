@@ -132,7 +132,7 @@ void config_free(NetConfig *config)
   if (!config)
     return;
   g_free(config->origin);
-  secret_unref(config->authorization);
+  secret_free(config->authorization);
   g_free(config);
 }
 

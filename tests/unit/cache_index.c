@@ -1,33 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index: rows and how single changes go into them. */
-#include "cache_support.h"
+#include "cache_fixture.h"
 
-#include "base/rule.h"
 #include "cache/index_private.h"
-
-typedef struct {
-  char *dir;
-  Index *index;
-} Fixture;
-
-static int set_up(void **state)
-{
-  Fixture *f = g_new0(Fixture, 1);
-  f->dir = make_dir();
-  f->index = open_index(f->dir);
-  *state = f;
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  Fixture *f = *state;
-  index_close(f->index);
-  remove_tree(f->dir);
-  g_free(f->dir);
-  g_free(f);
-  return 0;
-}
 
 /* Asks about INO and answers ENTRY at once. */
 static gboolean told(Index *index, gint64 ino, const Entry *entry, Node *out, GError **error)
@@ -162,6 +137,17 @@ static void the_walk_holds_no_lock(void **state)
   }
   assert_true(index_children(f->index, INO_ROOT, 0, delete_it, f->index, NULL));
   assert_int_equal(index_count(f->index, INO_ROOT, NULL), 0);
+}
+
+static void counts_stop_where_they_are_told(void **state)
+{
+  Fixture *f = *state;
+  for (int i = 0; i < 5; i++) {
+    g_autofree char *name = g_strdup_printf("f%d", i);
+    put(f->index, INO_ROOT, name, "1", FALSE);
+  }
+  assert_int_equal(index_count_upto(f->index, INO_ROOT, 3), 3);
+  assert_int_equal(index_count_upto(f->index, INO_ROOT, 9), 5);
 }
 
 static void rows_by_state(void **state)
@@ -431,18 +417,15 @@ static void a_full_disk(void **state)
   put(f->index, INO_ROOT, "second", "1", FALSE);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
-  if (g_getenv("XFS_BREAK"))
-    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       TEST(the_root),
       TEST(rows_survive),
       TEST(numbers_are_never_used_again),
       TEST(children_from_any_place),
       TEST(the_walk_holds_no_lock),
+      TEST(counts_stop_where_they_are_told),
       TEST(rows_by_state),
       TEST(paths),
       TEST(updates),
@@ -454,5 +437,5 @@ int main(void)
       TEST(confirmed_and_forgotten),
       TEST(a_full_disk),
   };
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return RUN(tests);
 }

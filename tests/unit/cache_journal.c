@@ -65,7 +65,6 @@ static gboolean collect(const JournalEntry *entry, gpointer user)
   g_string_append_printf(user, "%s%s", ((GString *)user)->len ? "," : "", entry->name);
   assert_int_equal(entry->ino, 20);
   assert_true(entry->create);
-  assert_null(entry->base_id);
   g_autoptr(GBytes) tag = bytes_of("tag");
   assert_true(g_bytes_equal(entry->base_tag, tag));
   return TRUE;

@@ -257,10 +257,9 @@ gboolean mailbox_open_file(Mailbox *mailbox, const Caller *caller, NodeId id, in
 }
 
 gboolean mailbox_create(Mailbox *mailbox, const Caller *caller, gint64 parent, const char *name,
-                        int flags, File **ret, Attr *out, GError **error)
+                        File **ret, Attr *out, GError **error)
 {
   (void)caller;
-  (void)flags;
   if (parent != ROOT || strcmp(name, "new") != 0)
     return fake_no(error, EINVAL);
   fake_attr(mailbox, WRITTEN, out);

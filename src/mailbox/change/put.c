@@ -311,7 +311,6 @@ static gboolean copy_entry(const JournalEntry *entry, gpointer user)
   JournalEntry *copy = g_new0(JournalEntry, 1);
   *copy = *entry;
   copy->name = g_strdup(entry->name);
-  copy->base_id = entry->base_id ? g_bytes_ref(entry->base_id) : NULL;
   copy->base_tag = entry->base_tag ? g_bytes_ref(entry->base_tag) : NULL;
   g_ptr_array_add(user, copy);
   return TRUE;
