@@ -57,37 +57,44 @@ void secret_wipe(void *bytes, gsize len)
   explicit_bzero(bytes, len);
 }
 
-Secret *secret_read_fd(int fd, GError **error)
+/* Fills PAGE with what FD gives up to its first line end; *RET is how much. */
+static gboolean read_line(int fd, char *page, gsize *ret, GError **error)
 {
-  g_autoptr(Secret) secret = secret_new_empty();
   gsize have = 0;
-  while (have < SECRET_MAX - 1 && !memchr(secret->page, '\n', have)) {
-    ssize_t got = read(fd, secret->page + have, SECRET_MAX - 1 - have);
+  while (have < SECRET_MAX - 1 && !memchr(page, '\n', have)) {
+    ssize_t got = read(fd, page + have, SECRET_MAX - 1 - have);
     if (got < 0 && errno == EINTR)
       continue;
-    if (got < 0) {
-      error_set(error, errno, SCOPE_LOCAL, "the password cannot be read: %s", g_strerror(errno));
-      return NULL;
-    }
+    if (got < 0)
+      return error_set(error, errno, SCOPE_LOCAL, "the password cannot be read: %s",
+                       g_strerror(errno));
     if (got == 0)
       break;
     have += (gsize)got;
   }
-  char *end = memchr(secret->page, '\n', have);
-  gsize len = end ? (gsize)(end - secret->page) : have;
-  if (len == SECRET_MAX - 1) {
-    error_set(error, EINVAL, SCOPE_LOCAL,
-              "the password is too long: check what is on the first line");
-    return NULL;
-  }
-  if (len > 0 && secret->page[len - 1] == '\r')
+  char *end = memchr(page, '\n', have);
+  gsize len = end ? (gsize)(end - page) : have;
+  if (len == SECRET_MAX - 1)
+    return error_set(error, EINVAL, SCOPE_LOCAL,
+                     "the password is too long: check what is on the first line");
+  if (len > 0 && page[len - 1] == '\r')
     len--;
-  secret_wipe(secret->page + len, SECRET_MAX - len);
-  if (len == 0) {
-    error_set(error, EINVAL, SCOPE_LOCAL, "the password is empty: put it on the first line");
+  if (len == 0)
+    return error_set(error, EINVAL, SCOPE_LOCAL, "the password is empty: put it on the first line");
+  *ret = len;
+  return TRUE;
+}
+
+Secret *secret_read_fd(int fd, GError **error)
+{
+  Secret *secret = secret_new_empty();
+  gsize len = 0;
+  if (!read_line(fd, secret->page, &len, error)) {
+    secret_free(secret);
     return NULL;
   }
-  return g_steal_pointer(&secret);
+  secret_wipe(secret->page + len, SECRET_MAX - len);
+  return secret;
 }
 
 Secret *secret_read_file(const char *path, GError **error)
