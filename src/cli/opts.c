@@ -12,17 +12,19 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef enum { TEXT, SIZE, SECONDS, NUMBER, OCTAL, CHOICE, SET, CLEAR, IGNORED } OptKind;
+typedef enum { TEXT, LIST, SIZE, SECONDS, NUMBER, OCTAL, CHOICE, SET, CLEAR, IGNORED } OptKind;
 
 typedef struct {
   const char *name;
   OptKind kind;
-  gsize offset;    /* of the member of Options: TEXT char *, SET and CLEAR gboolean, else gint64 */
-  gint64 min, max; /* of a number, as stored */
+  gsize offset; /* of the member of Options: TEXT char *, LIST GPtrArray *, SET and CLEAR gboolean,
+                   else gint64 */
+  gint64 min, max;     /* of a number, as stored */
   const char *choices; /* CHOICE: "a|b|c", stored is the index */
   const char *help;    /* "VALUE text", or NULL: not told */
 } OptRow;
 
+#define TLS_MIN_DEFAULT 2 /* of tls_min's choices */
 #define AT(member) offsetof(Options, member)
 #define DAY_MS ((gint64)24 * 60 * 60000)
 
@@ -31,6 +33,35 @@ static const OptRow rows[] = {
     {"username", TEXT, AT(user), 0, 0, NULL, NULL},
     {"passwd_file", TEXT, AT(passwd_file), 0, 0, NULL,
      "passwd_file=FILE   its first line is the password (mode 0600)"},
+    {"passwd_cmd", TEXT, AT(passwd_cmd), 0, 0, NULL,
+     "passwd_cmd=COMMAND the first line it prints is the password"},
+    {"netrc", TEXT, AT(netrc), 0, 0, NULL,
+     "netrc=FILE         user and password from there (mode 0600)"},
+    {"sec", CHOICE, AT(sec), 0, 0, "auto|negotiate|ntlm|basic|forms|bearer|none",
+     "sec=KIND           auto, negotiate, ntlm, basic, forms, bearer, none"},
+    {"token_cmd", TEXT, AT(token_cmd), 0, 0, NULL, "token_cmd=COMMAND  prints a bearer token"},
+    {"ccache", TEXT, AT(ccache), 0, 0, NULL,
+     "ccache=NAME        Kerberos tickets; %u name, %U uid of the user"},
+    {"keytab", TEXT, AT(keytab), 0, 0, NULL,
+     "keytab=FILE        get Kerberos tickets with these keys"},
+    {"principal", TEXT, AT(principal), 0, 0, NULL,
+     "principal=NAME     the one of ccache or keytab to use"},
+    {"multiuser", SET, AT(multiuser), 0, 0, NULL,
+     "multiuser          a directory for each user, with their own ticket"},
+    {"servers", LIST, AT(servers), 0, 0, NULL,
+     "servers=URL        another server of the same store; may be repeated"},
+    {"cacert", TEXT, AT(cacert), 0, 0, NULL, "cacert=FILE        trust these authorities alone"},
+    {"pin", TEXT, AT(pin), 0, 0, NULL, "pin=sha256//HASH   the server's public key must be this"},
+    {"cert", TEXT, AT(cert), 0, 0, NULL, "cert=FILE          certificate to show to the server"},
+    {"key", TEXT, AT(key), 0, 0, NULL, "key=FILE           its key"},
+    {"key_passwd_file", TEXT, AT(key_passwd_file), 0, 0, NULL,
+     "key_passwd_file=FILE  the key's password"},
+    {"tls_min", CHOICE, AT(tls_min), 0, 0, "1.0|1.1|1.2|1.3",
+     "tls_min=VERSION    the oldest TLS taken (1.2)"},
+    {"proxy", TEXT, AT(proxy), 0, 0, NULL, "proxy=URL          go by this HTTP proxy"},
+    {"proxy_user", TEXT, AT(proxy_user), 0, 0, NULL, "proxy_user=NAME    sign in there as NAME"},
+    {"proxy_passwd_file", TEXT, AT(proxy_passwd_file), 0, 0, NULL,
+     "proxy_passwd_file=FILE  with this password"},
     {"cache_dir", TEXT, AT(cache_dir), 0, 0, NULL, "cache_dir=DIR      where the cache is kept"},
     {"cache_size", SIZE, AT(cache_size), 1, G_MAXINT64 / 2, NULL,
      "cache_size=N[KMG]  bytes of content kept (1G)"},
@@ -191,6 +222,13 @@ static gboolean store_value(const OptRow *row, const char *text, Options *option
     *(char **)member = g_strdup(text);
     return TRUE;
   }
+  if (row->kind == LIST) {
+    GPtrArray **list = member;
+    if (!*list)
+      *list = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(*list, g_strdup(text));
+    return TRUE;
+  }
   guint64 value = 0;
   gboolean ok = parse_value(row, text, &value);
   if (row->kind != CHOICE)
@@ -254,6 +292,7 @@ static void set_defaults(Options *options)
       .timeo_ms = 30000,
       .timeo_meta_ms = 5000,
       .connections = 8,
+      .tls_min = TLS_MIN_DEFAULT,
       .uid = getuid(),
       .gid = getgid(),
       .umask = 077,
@@ -344,6 +383,21 @@ void options_clear(Options *options)
   g_free(options->mountpoint);
   g_free(options->user);
   g_free(options->passwd_file);
+  g_free(options->passwd_cmd);
+  g_free(options->token_cmd);
+  g_free(options->netrc);
+  g_free(options->ccache);
+  g_free(options->keytab);
+  g_free(options->principal);
+  g_free(options->cacert);
+  g_free(options->cert);
+  g_free(options->key);
+  g_free(options->key_passwd_file);
+  g_free(options->pin);
+  g_free(options->proxy);
+  g_free(options->proxy_user);
+  g_free(options->proxy_passwd_file);
+  g_clear_pointer(&options->servers, g_ptr_array_unref);
   g_free(options->cache_dir);
   g_free(options->log_file);
   g_free(options->debug_areas);

@@ -8,13 +8,31 @@
 
 #include <sys/types.h>
 
+/* -o sec=, in the order of its words. */
+typedef enum {
+  SEC_AUTO,
+  SEC_NEGOTIATE,
+  SEC_NTLM,
+  SEC_BASIC,
+  SEC_FORMS,
+  SEC_BEARER,
+  SEC_NONE,
+} SecKind;
+
 typedef struct {
   char *source, *mountpoint; /* as given; the caller makes them absolute */
   gboolean help, version;    /* nothing else is asked for, and nothing was checked */
   gboolean foreground;
   gboolean fake; /* mount -f: check everything, mount nothing */
 
-  char *user, *passwd_file; /* NULL: not given */
+  gint64 sec;               /* a SecKind */
+  char *user, *passwd_file; /* NULL: not given; so below */
+  char *passwd_cmd, *token_cmd, *netrc;
+  char *ccache, *keytab, *principal; /* %u and %U stand for the user's name and uid */
+  char *cacert, *cert, *key, *key_passwd_file, *pin;
+  gint64 tls_min; /* TLS 1.x, by x */
+  char *proxy, *proxy_user, *proxy_passwd_file;
+  GPtrArray *servers; /* char *, as given; NULL: none */
   char *cache_dir, *log_file, *debug_areas, *broken_rules;
   gint64 cache_size; /* bytes */
   gint64 attr_ttl_ms, timeo_ms, timeo_meta_ms;
@@ -22,7 +40,7 @@ typedef struct {
   gint64 uid, gid, umask;
   gint64 log_level;            /* LogLevel */
   gint64 offline, sizes_exact; /* 0 or 1 */
-  gboolean read_only, allow_other, nonempty, insecure_basic;
+  gboolean read_only, allow_other, nonempty, insecure_basic, multiuser;
 } Options;
 
 /*
