@@ -37,6 +37,8 @@ static const OptRow rows[] = {
      "passwd_cmd=COMMAND the first line it prints is the password"},
     {"netrc", TEXT, AT(netrc), 0, 0, NULL,
      "netrc=FILE         user and password from there (mode 0600)"},
+    {"credentials", TEXT, AT(credentials), 0, 0, NULL,
+     "credentials=FILE   the same: lines user=, password=, domain="},
     {"sec", CHOICE, AT(sec), 0, 0, "auto|negotiate|ntlm|basic|forms|bearer|none",
      "sec=KIND           auto, negotiate, ntlm, basic, forms, bearer, none"},
     {"token_cmd", TEXT, AT(token_cmd), 0, 0, NULL, "token_cmd=COMMAND  prints a bearer token"},
@@ -345,6 +347,7 @@ gboolean options_parse(int argc, char *const *argv, Options *options, GError **e
   gboolean sloppy = helper && is_sloppy(argc, argv);
   gboolean words_only = FALSE;
   set_defaults(options);
+  options->helper = helper;
 
   for (int i = 1; i < argc; i++) {
     const char *word = argv[i];
@@ -386,6 +389,7 @@ void options_clear(Options *options)
   g_free(options->passwd_cmd);
   g_free(options->token_cmd);
   g_free(options->netrc);
+  g_free(options->credentials);
   g_free(options->ccache);
   g_free(options->keytab);
   g_free(options->principal);

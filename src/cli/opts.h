@@ -23,11 +23,12 @@ typedef struct {
   char *source, *mountpoint; /* as given; the caller makes them absolute */
   gboolean help, version;    /* nothing else is asked for, and nothing was checked */
   gboolean foreground;
-  gboolean fake; /* mount -f: check everything, mount nothing */
+  gboolean helper; /* called as mount.exchangefs */
+  gboolean fake;   /* mount -f: check everything, mount nothing */
 
   gint64 sec;               /* a SecKind */
   char *user, *passwd_file; /* NULL: not given; so below */
-  char *passwd_cmd, *token_cmd, *netrc;
+  char *passwd_cmd, *token_cmd, *netrc, *credentials;
   char *ccache, *keytab, *principal; /* %u and %U stand for the user's name and uid */
   char *cacert, *cert, *key, *key_passwd_file, *pin;
   gint64 tls_min; /* TLS 1.x, by x */

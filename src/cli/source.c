@@ -89,6 +89,14 @@ void source_clear(Source *source)
   g_clear_pointer(&source->path, g_free);
 }
 
+char *source_host(const Source *source)
+{
+  char *host = NULL;
+  (void)g_uri_split(source->origin, G_URI_FLAGS_ENCODED, NULL, NULL, &host, NULL, NULL, NULL, NULL,
+                    NULL);
+  return host;
+}
+
 char *source_identity(const Source *source, const char *user)
 {
   return g_strdup_printf("%s %s%s", user ? user : "", source->origin, source->path);

@@ -18,5 +18,8 @@ gboolean source_parse(const char *text, Source *ret, GError **error);
 void source_clear(Source *source);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Source, source_clear)
 
+/* The server's name alone, without port and brackets. The caller frees it. */
+char *source_host(const Source *source);
+
 /* Names the cache of SOURCE as seen by USER (NULL: not signed in). The caller frees it. */
 char *source_identity(const Source *source, const char *user);
