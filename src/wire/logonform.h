@@ -14,20 +14,11 @@ typedef struct {
 } LogonForm;
 
 /*
- * Finds in LEN bytes of HTML the form that asks for a password and fills OUT: hidden fields as they
- * are, "private computer" chosen (trusted=4, flags with bit 4), an empty destination filled with
- * DESTINATION. FALSE: there is no such form. Bounded: 64 KiB of HTML, 64 fields, 4 KiB a value.
+ * Finds in LEN bytes of HTML the first form that asks for a user name and a password and fills OUT:
+ * hidden fields as they are, "private computer" chosen (trusted=4, flags with bit 4), an empty
+ * destination filled with DESTINATION (absolute). FALSE: there is no such form, or it is larger
+ * than any that can be meant: 64 KiB of HTML are looked at, 256 levels, 64 fields, 4 KiB a value.
  */
 gboolean logon_form_parse(const char *html, gsize len, const char *destination, LogonForm *out);
 void logon_form_clear(LogonForm *form);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LogonForm, logon_form_clear)
-
-/* What the address of a logon page says of the attempt before (its query's "reason"). */
-typedef enum {
-  LOGON_ASKED,   /* not signed in, or expired (reason=0, none) */
-  LOGON_REFUSED, /* user name or password wrong (reason=2, 4) */
-} LogonReason;
-LogonReason logon_reason(const char *location);
-
-/* TRUE when LOCATION (absolute, or a path) leads to a logon page: owalogon.asp, /owa/auth/, ... */
-gboolean logon_is_page(const char *location);
