@@ -12,6 +12,7 @@
 #include "base/secret.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -77,9 +78,72 @@ static void test_secret(void **state)
   assert_string_equal(secret_peek(secret), "pass");
   secret_free(NULL);
 
-  g_autofree char *endless = g_strnfill(10000, 'x');
-  g_autoptr(Secret) cut = secret_new(endless, 10000);
-  assert_int_equal(strlen(secret_peek(cut)), 4095);
+  g_autofree char *endless = g_strnfill(SECRET_WHOLE_MAX + 10, 'x');
+  g_autoptr(Secret) cut = secret_new(endless, SECRET_WHOLE_MAX + 10);
+  assert_int_equal(strlen(secret_peek(cut)), SECRET_WHOLE_MAX);
+  secret_append(cut, "y", 1);
+  g_autoptr(Secret) copy = secret_copy(cut);
+  assert_int_equal(strlen(secret_peek(copy)), SECRET_WHOLE_MAX);
+  assert_null(strchr(secret_peek(copy), 'y'));
+}
+
+/* Growing moves the bytes from page to page. */
+static void test_secret_grows(void **state)
+{
+  (void)state;
+  g_autoptr(Secret) secret = secret_new("", 0);
+  g_autoptr(GString) same = g_string_new(NULL);
+  for (guint i = 0; i < 9000; i++) {
+    char c = (char)('a' + i % 26);
+    secret_append(secret, &c, 1);
+    g_string_append_c(same, c);
+  }
+  assert_string_equal(secret_peek(secret), same->str);
+}
+
+/* A line of LEN bytes through secret_take() and secret_first_line(): what is left, -1 refused. */
+static gssize line_of(gsize len)
+{
+  g_autofree char *path = g_strdup("/tmp/exchangefs-XXXXXX");
+  int fd = mkstemp(path);
+  unlink(path);
+  g_autofree char *text = g_strnfill(len, 'x');
+  assert_int_equal(write(fd, text, len), len);
+  assert_int_equal(write(fd, "\nmore", 5), 5);
+  lseek(fd, 0, SEEK_SET);
+
+  g_autoptr(GError) error = NULL;
+  g_autoptr(Secret) secret = secret_read_fd(fd, &error);
+  lseek(fd, 0, SEEK_SET);
+  g_autoptr(Secret) taken = secret_new("", 0);
+  gssize got;
+  while ((got = secret_take(taken, fd)) > 0)
+    ;
+  assert_int_equal(got, len + 5 < SECRET_WHOLE_MAX ? 0 : -1);
+  assert_true(got == 0 || errno == EFBIG);
+  close(fd);
+  assert_int_equal(secret_first_line(taken, "token", NULL), secret != NULL);
+  if (!secret)
+    return -1;
+  assert_string_equal(secret_peek(secret), secret_peek(taken));
+  return (gssize)strlen(secret_peek(secret));
+}
+
+/* A bearer token is longer than a page; a disk image is no password. */
+static void test_secret_lengths(void **state)
+{
+  (void)state;
+  static const gsize lengths[] = {1, 4094, 4095, 4096, 4097, 8191, 8192, SECRET_LINE_MAX};
+  for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++)
+    assert_int_equal(line_of(lengths[i]), lengths[i]);
+  assert_int_equal(line_of(SECRET_LINE_MAX + 1), -1);
+  assert_int_equal(line_of(SECRET_WHOLE_MAX + 1), -1);
+  assert_int_equal(line_of(10 * 1024 * 1024), -1);
+
+  g_autoptr(Secret) binary = secret_new("a\0b", 3);
+  g_autoptr(GError) error = NULL;
+  assert_false(secret_first_line(binary, "token", &error));
+  assert_int_equal(error_errno(error), EINVAL);
 }
 
 /* What reading TEXT through a pipe makes of it; NULL when it is refused. */
@@ -147,12 +211,39 @@ static void test_secret_file(void **state)
   rmdir(dir);
 }
 
+static void test_secret_whole(void **state)
+{
+  (void)state;
+  g_autofree char *path = g_strdup("/tmp/exchangefs-XXXXXX");
+  close(mkstemp(path)); /* 0600 */
+  g_autofree char *large = g_strnfill(SECRET_WHOLE_MAX + 1, 'x');
+  static const struct {
+    gssize len;
+    int errnum;
+  } rows[] = {{0, 0}, {4096, 0}, {SECRET_WHOLE_MAX - 1, 0}, {SECRET_WHOLE_MAX + 1, EINVAL}};
+  for (gsize i = 0; i < G_N_ELEMENTS(rows); i++) {
+    g_autoptr(GError) error = NULL;
+    FILE *file = fopen(path, "w"); /* g_file_set_contents() makes a file of another mode */
+    assert_int_equal(fwrite(large, 1, (gsize)rows[i].len, file), rows[i].len);
+    assert_int_equal(fclose(file), 0);
+    g_autoptr(Secret) secret = secret_read_whole(path, "netrc file", &error);
+    assert_int_equal(error_errno(error), rows[i].errnum);
+    if (secret)
+      assert_int_equal(strlen(secret_peek(secret)), rows[i].len);
+  }
+  chmod(path, 0644);
+  assert_null(secret_read_whole(path, "netrc file", NULL));
+  unlink(path);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_error),     cmocka_unit_test(test_foreign_error),
-      cmocka_unit_test(test_rule),      cmocka_unit_test(test_secret),
-      cmocka_unit_test(test_secret_fd), cmocka_unit_test(test_secret_file),
+      cmocka_unit_test(test_error),        cmocka_unit_test(test_foreign_error),
+      cmocka_unit_test(test_rule),         cmocka_unit_test(test_secret),
+      cmocka_unit_test(test_secret_grows), cmocka_unit_test(test_secret_lengths),
+      cmocka_unit_test(test_secret_fd),    cmocka_unit_test(test_secret_file),
+      cmocka_unit_test(test_secret_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
