@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/rule.h"
 #include "cli/cli.h"
+#include "cli/credentials.h"
 #include "cli/daemon.h"
 #include "cli/opts.h"
-#include "cli/password.h"
 #include "cli/source.h"
 #include "fs/fs.h"
 #include "mailbox/mailbox.h"
@@ -42,15 +42,19 @@ static gboolean start_log(const Options *options, GError **error)
 
 static HttpClient *make_client(const Options *options, const Source *source, GError **error)
 {
+  g_autofree char *host = source_host(source);
+  g_autoptr(Credentials) credentials = credentials_new(options, host, error);
   g_autoptr(Secret) password = NULL;
-  if (options->user) {
-    password = password_get(options->user, options->passwd_file, error);
+  if (!credentials)
+    return NULL;
+  if (credentials_user(credentials)) {
+    password = credentials_password(credentials, error);
     if (!password)
       return NULL;
   }
   HttpOptions http = {
       .origin = source->origin,
-      .user = options->user,
+      .user = credentials_user(credentials),
       .password = password,
       .connections = (guint)options->connections,
       .connect_ms = (guint)MIN(options->timeo_ms, CONNECT_MS),
@@ -128,9 +132,8 @@ static gboolean check(Options *options, Source *source, GError **error)
 {
   if (options->broken_rules && !rule_break(options->broken_rules))
     return error_set(error, EINVAL, SCOPE_LOCAL, "break= is for builds with XFS_PROVE");
-  if (options->passwd_file && !options->user)
-    return error_set(error, EINVAL, SCOPE_LOCAL,
-                     "passwd_file= says no user: give the name with -o user=");
+  if (!credentials_check(options, error))
+    return FALSE;
   if (!source_parse(options->source, source, error))
     return FALSE;
   /* The daemon leaves this directory. */
