@@ -2,7 +2,8 @@
 /* Counters per method, the control resource and the access log. */
 #include "control.h"
 
-#include "dav_url.h"
+#include "access.h"
+#include "forms.h"
 #include "value.h"
 
 #include <pthread.h>
@@ -70,6 +71,7 @@ static char *log_entry(const Request *request, int status)
 {
   GString *out = g_string_new(NULL);
   g_autofree char *path = url_decode(request->path);
+  const char *type = request_header(request, "content-type");
   g_string_append_printf(out, "%s %s %d\n", request->method, path, status);
   g_autoptr(GList) names = g_hash_table_get_keys(request->headers);
   names = g_list_sort(names, (GCompareFunc)strcmp);
@@ -81,11 +83,39 @@ static char *log_entry(const Request *request, int status)
   gsize len;
   g_autofree char *body = request->body ? request_text(request, LOG_BODY_MAX, &len) : NULL;
   g_string_append_c(out, '\n');
+  if (type && strstr(type, "form-urlencoded")) {
+    g_clear_pointer(&body, g_free); /* a password */
+  }
   if (body && g_utf8_validate(body, (gssize)len, NULL)) {
     g_string_append(out, body);
   }
   g_string_append(out, "\n----\n");
   return g_string_free(out, FALSE);
+}
+
+/* What a test orders about users and sessions. NULL: it is something else, or makes no sense. */
+static char *order(Sim *sim, const char *what, const Request *request)
+{
+  gsize len;
+  g_autofree char *text = request_text(request, LOG_BODY_MAX, &len);
+  char *colon = text ? strchr(text, ':') : NULL;
+  gboolean good = FALSE;
+  if (strcmp(what, "access") == 0) {
+    good = sim->access && text && access_add(sim->access, text);
+  } else if (!sim->auth) {
+    return NULL;
+  } else if (strcmp(what, "expire") == 0) {
+    forms_expire(auth_forms(sim->auth));
+    good = TRUE;
+  } else if (strcmp(what, "advance") == 0 && text) {
+    forms_advance(auth_forms(sim->auth), g_ascii_strtoll(text, NULL, 10));
+    good = TRUE;
+  } else if (strcmp(what, "password") == 0 && colon) {
+    *colon = '\0';
+    auth_add_user(sim->auth, text, colon + 1);
+    good = TRUE;
+  }
+  return good ? g_strdup("") : NULL;
 }
 
 gboolean control_handle(Control *control, Sim *sim, const Request *request, Reply *reply)
@@ -110,6 +140,8 @@ gboolean control_handle(Control *control, Sim *sim, const Request *request, Repl
     g_queue_clear_full(&control->log, g_free);
     pthread_mutex_unlock(&control->lock);
     text = g_strdup("");
+  } else if (strcmp(request->method, "POST") == 0) {
+    text = order(sim, what, request);
   }
   reply_text(reply, text ? 200 : 404, "text/plain; charset=utf-8", text ? text : "");
   return TRUE;

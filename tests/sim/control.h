@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What tests ask the simulator itself, under /.sim/ and never signed in: GET mutations, requests,
- * submissions, log (the last requests with headers and text bodies); POST reset. Also the access
- * log, since both count the same requests. */
+ * submissions, log (the last requests with headers and text bodies); POST reset, expire (all
+ * sessions of the forms), advance (their clock, by the seconds in the body), password ("name:new"),
+ * access (a line as --access). Also the access log, since both count the same requests. */
 #pragma once
 
 #include "sim.h"

@@ -2,6 +2,8 @@
 /* Dispatch of methods, preconditions, and the headers every answer carries. */
 #include "dav.h"
 
+#include "access.h"
+#include "auth.h"
 #include "owa.h"
 
 #include <string.h>
@@ -71,14 +73,27 @@ static int path_refused(const Sim *sim, const Request *request)
   g_auto(Target) target;
   url_resolve(sim, request->path, &target);
   int status = 0;
-  if (request->user && target.mailbox && target.mailbox->user &&
-      g_ascii_strcasecmp(target.mailbox->user, request->user) != 0) {
-    status = sim_switch(sim, SWITCH_FORBIDDEN_440) ? 440 : 401; /* quirks 15 and 18 */
+  if (request->user && !access_allowed(sim, request, &target)) {
+    status = 401;
   } else if (hidden_url(sim, request, &target)) {
     status = 404;
   }
   model_read_done(sim->model);
   return status;
+}
+
+/* Quirk 50: a write to a public folder is done, and the answer says that it was not. */
+static void deny_what_was_done(const Sim *sim, const Request *request, Reply *reply)
+{
+  static const char *const writing[] = {"PUT",  "PROPPATCH", "MKCOL", "MOVE",
+                                        "COPY", "DELETE",    NULL};
+  if (sim_switch(sim, SWITCH_PUBLIC_401) && reply->status / 100 == 2 &&
+      g_strv_contains(writing, request->method) &&
+      g_ascii_strncasecmp(request->path, "/public/", 8) == 0) {
+    reply_clear(reply);
+    common_headers(sim, reply);
+    auth_challenge(sim, reply);
+  }
 }
 
 typedef void (*Method)(Sim *sim, const Request *request, Reply *reply);
@@ -112,9 +127,15 @@ void dav_handle(Sim *sim, const Request *request, Reply *reply)
     return;
   }
   int refused = path_refused(sim, request);
+  if (refused == 401) {
+    auth_forbid(sim, request, reply);
+    return;
+  }
   if (refused) {
     reply_text(reply, refused, NULL, "<html><body>Refused</body></html>");
-    reply->close = refused == 440;
+    return;
+  }
+  if (access_elsewhere(sim, request, reply)) {
     return;
   }
   if (sim_exchange(sim) && owa_page(sim, request, reply)) {
@@ -124,6 +145,7 @@ void dav_handle(Sim *sim, const Request *request, Reply *reply)
     if (strcmp(methods[i].name, request->method) == 0 &&
         (sim_exchange(sim) || !methods[i].exchange_only)) {
       methods[i].run(sim, request, reply);
+      deny_what_was_done(sim, request, reply);
       return;
     }
   }

@@ -89,8 +89,7 @@ static void answer(Http *http, Exchange *exchange)
   }
 }
 
-static enum MHD_Result begin(Exchange *exchange, struct MHD_Connection *connection,
-                             const char *method)
+static void begin(Exchange *exchange, struct MHD_Connection *connection, const char *method)
 {
   exchange->request.method = g_intern_string(method);
   exchange->request.headers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -101,7 +100,23 @@ static enum MHD_Result begin(Exchange *exchange, struct MHD_Connection *connecti
   exchange->turn = ++*answers;
   exchange->socket =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-  return MHD_YES;
+}
+
+/* A server may say no to a request before it has read the body. */
+static gboolean refused_early(Http *http, Exchange *exchange)
+{
+  Request *request = &exchange->request;
+  if (!sim_switch(http->sim, SWITCH_EARLY_440) || strcmp(request->method, "PUT") != 0) {
+    return FALSE;
+  }
+  g_autoptr(GBytes) nothing = g_bytes_new(NULL, 0);
+  request->body = body_new_bytes(nothing);
+  if (!auth_check(http->sim, request, &exchange->reply)) {
+    return TRUE;
+  }
+  g_clear_pointer(&request->body, body_unref);
+  reply_clear(&exchange->reply);
+  return FALSE;
 }
 
 static enum MHD_Result handle(void *data, struct MHD_Connection *connection, const char *url,
@@ -113,7 +128,8 @@ static enum MHD_Result handle(void *data, struct MHD_Connection *connection, con
   Http *http = data;
   Exchange *exchange = *state;
   if (!exchange->spool) {
-    return begin(exchange, connection, method);
+    begin(exchange, connection, method);
+    return refused_early(http, exchange) ? exchange_send(http->sim, exchange, connection) : MHD_YES;
   }
   if (*upload_len > 0) {
     exchange->bytes_in += *upload_len;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exchange-sim: an Exchange server in one process, for the demo, the tests and the benchmarks. */
+#include "access.h"
 #include "auth.h"
 #include "dav.h"
 #include "fault.h"
@@ -11,6 +12,32 @@
 #include <libxml/parser.h>
 #include <signal.h>
 #include <string.h>
+
+static gboolean add_access(Sim *sim, const Options *options, GError **error)
+{
+  sim->access = access_new();
+  const char *bad = NULL;
+  for (guint i = 0; options->access && options->access[i]; i++) {
+    bad = access_add(sim->access, options->access[i]) ? bad : options->access[i];
+  }
+  for (guint i = 0; options->elsewhere && options->elsewhere[i]; i++) {
+    bad = access_add_elsewhere(sim->access, options->elsewhere[i]) ? bad : options->elsewhere[i];
+  }
+  if (bad) {
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is no such rule", bad);
+  }
+  return !bad;
+}
+
+/* A small tree of public folders. */
+static void add_public(Sim *sim)
+{
+  static const char *const names[] = {"Announcements", "Sales", "Team"};
+  Mailbox *tree = model_add_mailbox(sim->model, NULL, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+    model_make_folder(sim->model, tree->root, names[i], "IPF.Note");
+  }
+}
 
 static gboolean add_mailboxes(Sim *sim, const Options *options, GError **error)
 {
@@ -27,7 +54,7 @@ static gboolean add_mailboxes(Sim *sim, const Options *options, GError **error)
       auth_add_user(sim->auth, pair[0], pair[1]);
     }
   }
-  model_add_mailbox(sim->model, NULL, NULL);
+  add_public(sim);
   Mailbox *first = model_mailboxes(sim->model)->pdata[0];
   sim->first_user = first->user;
   for (guint i = 0; options->synthetic && options->synthetic[i]; i++) {
@@ -67,7 +94,7 @@ static gboolean set_up(Sim *sim, const Options *options, GError **error)
                 options->access_log);
     return FALSE;
   }
-  return add_mailboxes(sim, options, error);
+  return add_access(sim, options, error) && add_mailboxes(sim, options, error);
 }
 
 /* Until SIGTERM or SIGINT; SIGHUP reads the fault file again. */
@@ -86,6 +113,7 @@ static void tear_down(Sim *sim)
   g_clear_pointer(&sim->views, dav_views_free);
   model_free(sim->model);
   auth_free(sim->auth);
+  access_free(sim->access);
   faults_free(sim->faults);
   if (sim->access_log) {
     fclose(sim->access_log);

@@ -86,6 +86,10 @@ gboolean options_parse(Options *options, int *argc, char ***argv, GError **error
        "time stands at EPOCH, a second per change", "EPOCH"},
       {"switch", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->switches, "turns a habit; repeatable",
        "NAME[=N]"},
+      {"access", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->access,
+       "rights, as alice/Inbox=bob:read (none, read, all); repeatable", "FOLDER=USER:LEVEL"},
+      {"elsewhere", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->elsewhere,
+       "302 to another server, as /public/Sales=http://host:port; repeatable", "PATH=ORIGIN"},
       {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL}};
   g_autoptr(GOptionContext) context = g_option_context_new("- an Exchange server for tests");
   g_autofree char *help = switches_help();
@@ -117,4 +121,6 @@ void options_clear(Options *options)
   g_strfreev(options->users);
   g_strfreev(options->synthetic);
   g_strfreev(options->switches);
+  g_strfreev(options->access);
+  g_strfreev(options->elsewhere);
 }

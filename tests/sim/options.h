@@ -10,6 +10,8 @@ typedef struct {
   char **users;     /* NAME:PASSWORD */
   char **synthetic; /* FOLDER=N */
   char **switches;  /* NAME[=N] */
+  char **access;    /* FOLDER=USER:LEVEL */
+  char **elsewhere; /* PATH=ORIGIN */
   char *import;     /* or NULL */
   char *profile, *auth, *fault, *access_log, *href_host, *locale;
   gint delay_ms;

@@ -38,7 +38,7 @@ static const char *const aliases[][2] = {
 
 void prop_context_init(PropContext *context, const Sim *sim, const Request *request)
 {
-  *context = (PropContext){.sim = sim};
+  *context = (PropContext){.sim = sim, .user = request->user};
   url_base_init(&context->base, sim, request);
   context->prefix = g_string_new(NULL);
   for (gsize i = 0; i < G_N_ELEMENTS(context->scratch); i++) {

@@ -24,6 +24,7 @@
 /* Where answers about nodes are made: one per request and thread. */
 typedef struct {
   const Sim *sim;
+  const char *user; /* who asks, or NULL */
   UrlBase base;
   const Node *prefix_owner; /* whose members' URL prefix is cached */
   GString *prefix;

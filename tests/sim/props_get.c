@@ -3,7 +3,7 @@
  */
 #include "props_private.h"
 
-#include "dav_url.h"
+#include "access.h"
 #include "synth.h"
 
 #include <string.h>
@@ -279,9 +279,11 @@ static gboolean get_folder_number(PropContext *context, const Node *node, int ar
 
 static gboolean get_access(PropContext *context, const Node *node, int arg, Value *ret)
 {
-  (void)context;
+  /* MAPI_ACCESS_…: modify 1, read 2, delete 4, and of a folder what may be made in it. */
+  static const int folder[] = {0, 2, 63}, item[] = {0, 2, 7};
+  AccessLevel level = access_level(context->sim, node, context->user);
   (void)arg;
-  *ret = value_int(node->folder ? 63 : 7);
+  *ret = value_int(node->folder ? folder[level] : item[level]);
   return TRUE;
 }
 

@@ -35,6 +35,11 @@ char *request_text(const Request *request, gsize limit, gsize *ret_len)
   return text;
 }
 
+gboolean request_is_https(const Request *request)
+{
+  return request_header_is(request, "front-end-https", "on");
+}
+
 void request_append_origin(const Sim *sim, const Request *request, GString *out)
 {
   const char *host = request_header(request, "host");
@@ -42,7 +47,7 @@ void request_append_origin(const Sim *sim, const Request *request, GString *out)
     g_string_append(out, sim->href_host);
     return;
   }
-  g_string_append(out, "http://");
+  g_string_append(out, request_is_https(request) ? "https://" : "http://");
   g_string_append(out, sim->href_host ? sim->href_host : host ? host : "localhost");
 }
 

@@ -10,6 +10,7 @@
 
 typedef struct Faults Faults;
 typedef struct Auth Auth;
+typedef struct Access Access;
 typedef struct Views Views;
 
 typedef struct {
@@ -17,6 +18,7 @@ typedef struct {
   Model *model;
   Faults *faults; /* NULL: none */
   Auth *auth;     /* NULL: no sign-in */
+  Access *access; /* NULL: owners in their own mailboxes, all in /public */
   Views *views;   /* results of SEARCH, kept between pages */
   const char *first_user;
   const char *href_host; /* NULL: what the request's Host says */
@@ -49,6 +51,8 @@ const char *request_header(const Request *request, const char *name);
 gboolean request_header_is(const Request *request, const char *name, const char *value);
 /* The body as text, NUL-terminated, at most limit bytes; NULL when longer. Free with g_free. */
 char *request_text(const Request *request, gsize limit, gsize *ret_len);
+/* Whether the proxy in front was reached by https, as it says itself (Front-End-Https: on). */
+gboolean request_is_https(const Request *request);
 /* "http://host:port", of this request or of --href-host. Appends to out. */
 void request_append_origin(const Sim *sim, const Request *request, GString *out);
 

@@ -29,7 +29,9 @@ static const struct {
     [SWITCH_NO_BATCH] = {"no-batch", "batch methods answer 404 (quirk 41)"},
     [SWITCH_SHIFT_ROWS] = {"shift-rows", "after each SEARCH page an item arrives, N times"},
     [SWITCH_READ_ETAG] = {"read-etag", "the read flag changes the etag as well"},
-    [SWITCH_FORMS_TIMEOUT] = {"forms-timeout", "seconds until a cookie is stale"},
+    [SWITCH_PRIVATE_TIMEOUT] = {"private-timeout",
+                                "forms: seconds until a private computer's idle session ends"},
+    [SWITCH_PUBLIC_TIMEOUT] = {"public-timeout", "the same of a public computer; 0: never"},
     [SWITCH_CLOSE_AFTER] = {"close-after", "the connection closes after its N-th answer"},
     [SWITCH_PROP_FIRST] = {"prop-first", "prop before status, as RFC 2518 has it"},
     [SWITCH_PUT_406] = {"put-406", "PUT of a message answers 406 (quirk 32)"},
@@ -42,7 +44,18 @@ static const struct {
                              "members of the inbox are below Inbox/, whatever its name (quirk 24)"},
     [SWITCH_NO_STATUS] = {"no-status", "with Brief: t, no status where it is 200 (quirk 10)"},
     [SWITCH_PERMANENT_404] = {"permanent-404", "items answer 404 by permanenturl (quirk 6)"},
-    [SWITCH_FORBIDDEN_440] = {"forbidden-440", "forms: 440 for a foreign mailbox (quirk 15)"},
+    [SWITCH_FORBIDDEN_440] = {"forbidden-440",
+                              "forms: 440 where there is no right, and the session ends; 2: and "
+                              "it goes on; 0: 401 (quirk 15)"},
+    [SWITCH_RENEW] = {"renew", "forms: each answer renews cadata, N uses behind is stale"},
+    [SWITCH_WRONG] = {"wrong", "forms: a wrong password gives reason=2; 1: cookies good for 440; "
+                               "2: reason=4; 3: 302 without cookies; 4: the page again (quirk 17)"},
+    [SWITCH_LOCKED] = {"locked", "403 after the right password"},
+    [SWITCH_ISA] = {"isa", "ISA in front: its own page and cookie, 302 instead of 440"},
+    [SWITCH_OFFER] = {"offer", "of a 401: 1 also Negotiate, 2 also NTLM, 4 no Basic; or a sum"},
+    [SWITCH_NEED_SSL] = {"need-ssl", "403 without Front-End-Https: on"},
+    [SWITCH_EARLY_440] = {"early-440", "forms: a PUT is refused before its body is read"},
+    [SWITCH_PUBLIC_401] = {"public-401", "a write to /public is done, and answered 401 (quirk 50)"},
 };
 
 gboolean switches_profile(Switches *switches, const char *profile)
@@ -63,6 +76,9 @@ gboolean switches_profile(Switches *switches, const char *profile)
       switches->value[SWITCH_OWA2007] = profiles[i].owa2007;
       switches->value[SWITCH_PLUS_404] = profiles[i].owa2007;
       switches->value[SWITCH_CTRL_400] = profiles[i].owa2007;
+      switches->value[SWITCH_FORBIDDEN_440] = profiles[i].forms;
+      switches->value[SWITCH_PRIVATE_TIMEOUT] = 24 * 60 * 60;
+      switches->value[SWITCH_PUBLIC_TIMEOUT] = 15 * 60;
       return TRUE;
     }
   }
