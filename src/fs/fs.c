@@ -106,8 +106,10 @@ static struct fuse_session *session_new(Fs *fs, const FsOptions *options)
 Fs *fs_mount(Mailbox *mailbox, const char *path, const FsOptions *options, GError **error)
 {
   g_autoptr(Fs) fs = g_new0(Fs, 1);
-  mode_t off = options->umask | (options->read_only ? 0222 : 0);
+  mode_t off = options->umask | (options->read_only ? 0222 : 0) | (options->users ? 0077 : 0);
   fs->mailbox = mailbox;
+  fs->users = options->users;
+  fs->since = g_get_real_time() * 1000;
   fs->path = g_strdup(path);
   fs->uid = options->uid;
   fs->gid = options->gid;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mailbox/mailbox.h"
+#include "mailbox/users.h"
 
 typedef struct Fs Fs;
 
@@ -16,6 +17,7 @@ typedef struct {
   mode_t umask;         /* taken from 0666 for files and 0777 for folders */
   gboolean read_only;   /* mounted ro; nothing shows a w bit */
   gboolean allow_other; /* other users may enter; the mode bits still hold for them */
+  Users *users;         /* a directory for each of these (borrowed until fs_free()), or NULL */
 } FsOptions;
 
 /*
@@ -27,7 +29,8 @@ gboolean fs_check_mountpoint(const char *path, gboolean nonempty, GError **error
 
 /*
  * Mounts on PATH (absolute). From now on the kernel takes requests; they wait for fs_serve().
- * MAILBOX is borrowed until fs_free(). OPTIONS is not kept. NULL with a sentence for the user.
+ * MAILBOX (NULL with users) is borrowed until fs_free(). OPTIONS is not kept. NULL with a sentence
+ * for the user.
  */
 Fs *fs_mount(Mailbox *mailbox, const char *path, const FsOptions *options, GError **error);
 

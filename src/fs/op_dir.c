@@ -9,16 +9,18 @@
  */
 #include "fs/private.h"
 
-#define DOT 1
-#define DOT_DOT 2
+#include "base/rule.h"
 
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
   Call call;
   call_begin(&call, req, "lookup");
+  NodeId id;
   Attr attr;
-  if (mailbox_lookup(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &attr,
-                     &call.error))
+  if (is_users_root(call.fs, parent))
+    root_lookup(&call, name);
+  else if (call_enter(&call, parent, &id) &&
+           mailbox_lookup(call.mailbox, &call.caller, id.ino, name, &attr, &call.error))
     reply_entry(&call, &attr);
   call_end(&call);
 }
@@ -55,13 +57,18 @@ void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
 {
   Call call;
   call_begin(&call, req, "opendir");
-  gint64 folder = node_unpack(node).ino;
+  Fs *fs = call.fs;
+  NodeId id;
   gboolean same = FALSE;
-  if (mailbox_opendir(call.fs->mailbox, &call.caller, folder, &same, &call.error)) {
+  if (is_users_root(fs, node)) {
+    info->cache_readdir = info->keep_cache = !RULE("multi-root-uncached"); /* each sees another */
+    reply_open(&call, info);
+  } else if (call_enter(&call, node, &id) &&
+             mailbox_opendir(call.mailbox, &call.caller, id.ino, &same, &call.error)) {
     info->cache_readdir = 1;
-    info->keep_cache = same && attrs_still_hold(call.fs, folder);
+    info->keep_cache = same && attrs_still_hold(fs, (gint64)node);
     if (!info->keep_cache)
-      attrs_forget(call.fs, folder);
+      attrs_forget(fs, (gint64)node);
     reply_open(&call, info);
   }
   call_end(&call);
@@ -94,8 +101,7 @@ static gboolean add_member(const char *name, const Attr *attr, gpointer user)
 {
   Listing *listing = user;
   struct fuse_entry_param entry;
-  entry_fill(listing->call->fs, attr, &entry);
-  if (!add_name(listing, name, &entry, attr->id.ino))
+  if (!entry_fill(listing->call, attr, &entry) || !add_name(listing, name, &entry, attr->id.ino))
     return FALSE;
   listing->valid_us = MIN(listing->valid_us, attr->valid_us);
   return TRUE;
@@ -104,35 +110,48 @@ static gboolean add_member(const char *name, const Attr *attr, gpointer user)
 /* The kernel makes no use of the node or the attributes of "." and "..". */
 static gboolean add_dots(Listing *listing, gint64 folder, off_t after)
 {
-  struct fuse_entry_param entry = {.attr.st_mode = S_IFDIR, .attr.st_ino = (ino_t)folder};
+  const Call *call = listing->call;
+  guint64 base = call_base(call);
+  struct fuse_entry_param entry = {.attr.st_mode = S_IFDIR,
+                                   .attr.st_ino = (ino_t)(base | (guint64)folder)};
   if (after < DOT && !add_name(listing, ".", &entry, DOT))
     return FALSE;
   if (after >= DOT_DOT)
     return TRUE;
-  entry.attr.st_ino = (ino_t)mailbox_parent(listing->call->fs->mailbox, folder);
+  gint64 parent = mailbox_parent(call->mailbox, folder);
+  entry.attr.st_ino = folder == parent ? FUSE_ROOT_ID : (ino_t)(base | (guint64)parent);
   return add_name(listing, "..", &entry, DOT_DOT);
+}
+
+static void list_folder(Call *call, fuse_ino_t node, gint64 folder, size_t size, off_t offset,
+                        gboolean plus)
+{
+  char *bytes = g_malloc(size);
+  Listing listing = {
+      .call = call, .bytes = bytes, .size = size, .plus = plus, .valid_us = G_MAXINT64 / 2};
+  Fs *fs = call->fs;
+  gint64 now = g_get_monotonic_time();
+  if ((!add_dots(&listing, folder, offset) ||
+       mailbox_readdir(call->mailbox, folder, MAX(offset, DOT_DOT), add_member, &listing,
+                       &call->error)) &&
+      !call->error) {
+    if (plus)
+      attrs_handed_out(fs, (gint64)node, now + listing.valid_us);
+    reply_bytes(call, bytes, listing.used);
+  }
+  g_free(bytes);
 }
 
 static void list(fuse_req_t req, fuse_ino_t node, size_t size, off_t offset, gboolean plus)
 {
   Call call;
   call_begin(&call, req, "readdir");
-  Fs *fs = call.fs;
-  gint64 folder = node_unpack(node).ino;
+  NodeId id;
   size = MIN(size, MAX_TRANSFER);
-  char *bytes = g_malloc(size);
-  Listing listing = {
-      .call = &call, .bytes = bytes, .size = size, .plus = plus, .valid_us = G_MAXINT64 / 2};
-
-  gint64 now = g_get_monotonic_time();
-  if (!add_dots(&listing, folder, offset) ||
-      mailbox_readdir(fs->mailbox, folder, MAX(offset, DOT_DOT), add_member, &listing,
-                      &call.error)) {
-    if (plus)
-      attrs_handed_out(fs, folder, now + listing.valid_us);
-    reply_bytes(&call, bytes, listing.used);
-  }
-  g_free(bytes);
+  if (is_users_root(call.fs, node))
+    root_readdir(&call, size, offset, plus);
+  else if (call_enter(&call, node, &id))
+    list_folder(&call, node, id.ino, size, offset, plus);
   call_end(&call);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns open files: open, create, read, write, flush, fsync, release. A node is one version, so its
- * pages are always kept. When a flush sends, and whose flush, is the mailbox's to decide.
+ * pages are always kept. When a flush sends, and whose flush, is the mailbox's to decide. Who may
+ * open is asked at open(2) alone: a descriptor is good for whoever holds it.
  */
 #include "fs/private.h"
 
@@ -47,10 +48,11 @@ void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
 {
   Call call;
   call_begin(&call, req, "open");
+  NodeId id;
   File *file = NULL;
   gboolean size_told_wrong = FALSE;
-  if (mailbox_open_file(call.fs->mailbox, &call.caller, node_unpack(node), info->flags, &file,
-                        &size_told_wrong, &call.error)) {
+  if (call_enter(&call, node, &id) && mailbox_open_file(call.mailbox, &call.caller, id, info->flags,
+                                                        &file, &size_told_wrong, &call.error)) {
     /* Attributes only: this waits for no request, so it cannot deadlock with one. */
     if (size_told_wrong && RULE("fs-size-inval"))
       fuse_lowlevel_notify_inval_inode(call.fs->session, node, -1, 0);
@@ -69,10 +71,11 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
   (void)mode; /* modes are the mount's, not the file's */
   Call call;
   call_begin(&call, req, "create");
+  NodeId id;
   File *file = NULL;
   Attr attr;
-  if (mailbox_create(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &file, &attr,
-                     &call.error)) {
+  if (call_enter(&call, parent, &id) &&
+      mailbox_create(call.mailbox, &call.caller, id.ino, name, &file, &attr, &call.error)) {
     Fs *fs = call.fs;
     file_opened(fs, file, info);
     if (!reply_create(&call, &attr, info))

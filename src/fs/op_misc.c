@@ -23,9 +23,12 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
 {
   Call call;
   call_begin(&call, req, "getattr");
+  NodeId id;
   Attr attr;
-  if (mailbox_getattr(call.fs->mailbox, &call.caller, node_unpack(node), file_or_null(info), &attr,
-                      &call.error))
+  if (is_users_root(call.fs, node))
+    root_getattr(&call);
+  else if (call_enter(&call, node, &id) &&
+           mailbox_getattr(call.mailbox, &call.caller, id, file_or_null(info), &attr, &call.error))
     reply_attr(&call, &attr);
   call_end(&call);
 }
@@ -35,11 +38,11 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
  * umask takes off are not there to be changed, nor is the x bit of a file: cp -p, rsync -a and tar
  * x of an ordinary file succeed, as on vfat.
  */
-static gboolean keeps_owner_and_mode(const Call *call, const Attr *attr, const struct stat *to,
-                                     int what)
+static gboolean keeps_owner_and_mode(Call *call, const Attr *attr, const struct stat *to, int what)
 {
   struct fuse_entry_param now;
-  entry_fill(call->fs, attr, &now);
+  if (!entry_fill(call, attr, &now))
+    return FALSE;
   mode_t kept = attr->folder ? call->fs->folder_mode : call->fs->file_mode;
   mode_t counts = RULE("chmod-masked") ? kept | 07000 : 07777;
   return !((what & FUSE_SET_ATTR_MODE) && ((to->st_mode ^ now.attr.st_mode) & counts)) &&
@@ -57,7 +60,7 @@ static gint64 wanted_mtime(const struct stat *to, int what)
 static gboolean set_attr(Call *call, NodeId id, File *file, const struct stat *to, int what,
                          Attr *attr)
 {
-  Mailbox *mailbox = call->fs->mailbox;
+  Mailbox *mailbox = call->mailbox;
   GError **error = &call->error;
   if (!mailbox_getattr(mailbox, &call->caller, id, file, attr, error))
     return FALSE;
@@ -80,24 +83,21 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *to, int what,
 {
   Call call;
   call_begin(&call, req, "setattr");
+  NodeId id;
   Attr attr;
-  if (set_attr(&call, node_unpack(node), file_or_null(info), to, what, &attr))
+  if (call_enter(&call, node, &id) && set_attr(&call, id, file_or_null(info), to, what, &attr))
     reply_attr(&call, &attr);
   call_end(&call);
 }
 
-void op_statfs(fuse_req_t req, fuse_ino_t node)
+static void statfs_fill(const StoreQuota *quota, struct statvfs *out)
 {
-  (void)node;
-  Fs *fs = fuse_req_userdata(req);
-  StoreQuota quota = {-1, -1, -1};
-  mailbox_quota(fs->mailbox, &quota);
-  gint64 used = MAX(quota.used, 0);
-  gint64 available = quota.available >= 0 ? quota.available
-                     : quota.total >= 0   ? MAX(quota.total - used, 0)
-                                          : UNKNOWN_ROOM;
-  gint64 total = MAX(quota.total, used + available);
-  struct statvfs st = {
+  gint64 used = MAX(quota->used, 0);
+  gint64 available = quota->available >= 0 ? quota->available
+                     : quota->total >= 0   ? MAX(quota->total - used, 0)
+                                           : UNKNOWN_ROOM;
+  gint64 total = MAX(quota->total, used + available);
+  *out = (struct statvfs){
       .f_bsize = 1 << 17,
       .f_frsize = BLOCK,
       .f_blocks = (fsblkcnt_t)total / BLOCK,
@@ -105,5 +105,21 @@ void op_statfs(fuse_req_t req, fuse_ino_t node)
       .f_bavail = (fsblkcnt_t)available / BLOCK,
       .f_namemax = 255,
   };
-  fuse_reply_statfs(req, &st);
+}
+
+void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+  Call call;
+  call_begin(&call, req, "statfs");
+  NodeId id;
+  StoreQuota quota = {-1, -1, -1};
+  struct statvfs st;
+  gboolean nobodys = is_users_root(call.fs, node);
+  if (nobodys || call_enter(&call, node, &id)) {
+    if (!nobodys)
+      mailbox_quota(call.mailbox, &quota);
+    statfs_fill(&quota, &st);
+    reply_statfs(&call, &st);
+  }
+  call_end(&call);
 }

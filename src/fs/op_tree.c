@@ -12,9 +12,10 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
   (void)mode; /* modes are the mount's, not the folder's */
   Call call;
   call_begin(&call, req, "mkdir");
+  NodeId id;
   Attr attr;
-  if (mailbox_mkdir(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &attr,
-                    &call.error))
+  if (call_enter(&call, parent, &id) &&
+      mailbox_mkdir(call.mailbox, &call.caller, id.ino, name, &attr, &call.error))
     reply_entry(&call, &attr);
   call_end(&call);
 }
@@ -23,7 +24,9 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
   Call call;
   call_begin(&call, req, "unlink");
-  if (mailbox_unlink(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &call.error))
+  NodeId id;
+  if (call_enter(&call, parent, &id) &&
+      mailbox_unlink(call.mailbox, &call.caller, id.ino, name, &call.error))
     reply_done(&call);
   call_end(&call);
 }
@@ -32,7 +35,9 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
   Call call;
   call_begin(&call, req, "rmdir");
-  if (mailbox_rmdir(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name, &call.error))
+  NodeId id;
+  if (call_enter(&call, parent, &id) &&
+      mailbox_rmdir(call.mailbox, &call.caller, id.ino, name, &call.error))
     reply_done(&call);
   call_end(&call);
 }
@@ -42,9 +47,18 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
   Call call;
   call_begin(&call, req, "rename");
-  if (mailbox_rename(call.fs->mailbox, &call.caller, node_unpack(parent).ino, name,
-                     node_unpack(new_parent).ino, new_name, flags, &call.error))
+  NodeId from, to;
+  if (!call_enter(&call, parent, &from))
+    goto out;
+  const Mailbox *mailbox = call.mailbox;
+  if (!call_enter(&call, new_parent, &to))
+    goto out;
+  if (mailbox != call.mailbox)
+    reply_errno(&call, EXDEV);
+  else if (mailbox_rename(call.mailbox, &call.caller, from.ino, name, to.ino, new_name, flags,
+                          &call.error))
     reply_done(&call);
+out:
   call_end(&call);
 }
 
@@ -57,14 +71,15 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
   }
   Call call;
   call_begin(&call, req, "mknod");
-  gint64 folder = node_unpack(parent).ino;
+  NodeId id;
   File *file = NULL;
   Attr attr;
-  if (mailbox_create(call.fs->mailbox, &call.caller, folder, name, &file, &attr, &call.error)) {
+  if (call_enter(&call, parent, &id) &&
+      mailbox_create(call.mailbox, &call.caller, id.ino, name, &file, &attr, &call.error)) {
     gboolean sent = file_fsync(file, &call.caller, &call.error);
     file_release(file);
     /* Sending it may have made another version of it. */
-    if (sent && mailbox_lookup(call.fs->mailbox, &call.caller, folder, name, &attr, &call.error))
+    if (sent && mailbox_lookup(call.mailbox, &call.caller, id.ino, name, &attr, &call.error))
       reply_entry(&call, &attr);
   }
   call_end(&call);

@@ -4,7 +4,8 @@
  *
  * Node ids: (version << 40) | ino, so an inode of the kernel is one version of one file, its pages
  * never go stale, and nothing here has to remember what the kernel knows (forget does nothing).
- * Versions wrap at 24 bits: the mailbox is handed what was packed.
+ * Versions wrap at 24 bits: the mailbox is handed what was packed. In a mount for many users the
+ * upper 12 of the 40 bits are the user's index (0: the mount's root), see users.c.
  */
 #pragma once
 
@@ -15,11 +16,17 @@
 
 #define NS_PER_SECOND ((gint64)1000000000)
 
+/* Directory offsets of what is no member. */
+#define DOT 1
+#define DOT_DOT 2
+
 /* The largest READ and WRITE; the kernel may settle for less. */
 #define MAX_TRANSFER (1u << 20)
 
 struct Fs {
-  Mailbox *mailbox;
+  Mailbox *mailbox; /* NULL with users */
+  Users *users;     /* NULL: everything is one mailbox's */
+  gint64 since;     /* ns since 1970: when it was mounted */
   struct fuse_session *session;
   char *path;
   gboolean mounted;
@@ -38,7 +45,9 @@ struct Fs {
 /* One request, from the kernel's question to the one answer; on the worker's stack. */
 typedef struct {
   Fs *fs;
-  fuse_req_t req; /* NULL once answered */
+  Mailbox *mailbox; /* whose node this is about; set by call_enter() */
+  const User *user; /* the same; NULL: nobody in particular */
+  fuse_req_t req;   /* NULL once answered */
   const char *what;
   Caller caller;
   gulong ending_id;
@@ -47,6 +56,11 @@ typedef struct {
 
 /* intr.c: starts a call whose token is set by an interrupt and by the end of the mount. */
 void call_begin(Call *call, fuse_req_t req, const char *what);
+/*
+ * users.c: finds what NODE is to its mailbox. FALSE when the caller may not have it, which is
+ * answered or in call->error then.
+ */
+gboolean call_enter(Call *call, fuse_ino_t node, NodeId *ret);
 /* intr.c: lets go of the token. Before each answer: an answer frees the request. */
 void call_settle(Call *call);
 /* reply.c: answers call->error (EIO when there is none) unless the call was answered. */
@@ -57,15 +71,33 @@ void reply_done(Call *call);
 void reply_errno(Call *call, int errnum);
 void reply_entry(Call *call, const Attr *attr);
 void reply_attr(Call *call, const Attr *attr);
-/* FALSE: the caller is gone and will never release what it would have opened. */
+/* FALSE: the caller is gone, or told of call->error, and will never release what it would have
+ * opened. */
 gboolean reply_open(Call *call, const struct fuse_file_info *info);
 gboolean reply_create(Call *call, const Attr *attr, const struct fuse_file_info *info);
 void reply_bytes(Call *call, const void *bytes, gsize len);
 void reply_written(Call *call, gsize len);
+void reply_stat(Call *call, const struct stat *st); /* not to be kept */
+/* ENTRY is made by hand: see entry_fill(). */
+void reply_made_entry(Call *call, const struct fuse_entry_param *entry);
 void reply_fd(Call *call, int fd, gint64 offset, gsize len);
 
-/* reply.c: how ATTR looks to the kernel. */
-void entry_fill(const Fs *fs, const Attr *attr, struct fuse_entry_param *out);
+void reply_statfs(Call *call, const struct statvfs *st);
+
+/* reply.c: how ATTR, of the mailbox of CALL, looks to the kernel. FALSE with call->error when it
+ * cannot be told. */
+gboolean entry_fill(Call *call, const Attr *attr, struct fuse_entry_param *out);
+
+/* users.c: where the inode numbers of the mailbox of CALL begin; 0 for the only one. */
+guint64 call_base(const Call *call);
+/* users.c: FALSE with call->error: INO is beyond the range of its user. */
+gboolean call_fits(Call *call, gint64 ino);
+
+/* users.c: TRUE for the root of a mount for many users, which is no mailbox's; then these. */
+gboolean is_users_root(const Fs *fs, fuse_ino_t node);
+void root_lookup(Call *call, const char *name);
+void root_getattr(Call *call);
+void root_readdir(Call *call, size_t size, off_t offset, gboolean plus);
 
 fuse_ino_t node_pack(NodeId id);
 NodeId node_unpack(fuse_ino_t node);

@@ -40,15 +40,16 @@ static struct timespec time_from_ns(gint64 ns)
   return (struct timespec){.tv_sec = (ns - rest) / NS_PER_SECOND, .tv_nsec = rest};
 }
 
-static void stat_fill(const Fs *fs, const Attr *attr, struct stat *out)
+static void stat_fill(const Call *call, const Attr *attr, struct stat *out)
 {
+  const Fs *fs = call->fs;
   gint64 size = attr->folder ? 0 : MAX(attr->size, 0);
   *out = (struct stat){
-      .st_ino = (ino_t)attr->id.ino,
+      .st_ino = (ino_t)(call_base(call) | (guint64)attr->id.ino),
       .st_mode = attr->folder ? S_IFDIR | fs->folder_mode : S_IFREG | fs->file_mode,
       .st_nlink = 1,
-      .st_uid = fs->uid,
-      .st_gid = fs->gid,
+      .st_uid = call->user ? call->user->uid : fs->uid,
+      .st_gid = call->user ? call->user->gid : fs->gid,
       .st_size = size,
       .st_blocks = (size + 511) / 512, /* 0 would make tar -S write a hole */
       .st_blksize = 1 << 17,
@@ -60,19 +61,29 @@ static void stat_fill(const Fs *fs, const Attr *attr, struct stat *out)
     out->st_mode &= (mode_t)~0222;
 }
 
-static double valid_seconds(const Attr *attr)
+static double seconds(gint64 us)
 {
-  return (double)MAX(attr->valid_us, 0) / G_USEC_PER_SEC;
+  return (double)MAX(us, 0) / G_USEC_PER_SEC;
 }
 
-void entry_fill(const Fs *fs, const Attr *attr, struct fuse_entry_param *out)
+/*
+ * Of many users, one may be root: the mode bits do not keep that one out, so the kernel must come
+ * to us at each step of a path. It does so for a directory whose attributes it may not keep.
+ */
+static gint64 attr_us(const Call *call, const Attr *attr)
+{
+  return attr->folder && call->user && RULE("multi-folders-asked") ? 0 : attr->valid_us;
+}
+
+gboolean entry_fill(Call *call, const Attr *attr, struct fuse_entry_param *out)
 {
   *out = (struct fuse_entry_param){
-      .ino = node_pack(attr->id),
-      .attr_timeout = valid_seconds(attr),
-      .entry_timeout = valid_seconds(attr),
+      .ino = call_base(call) | node_pack(attr->id),
+      .attr_timeout = seconds(attr_us(call, attr)),
+      .entry_timeout = seconds(attr->valid_us),
   };
-  stat_fill(fs, attr, &out->attr);
+  stat_fill(call, attr, &out->attr);
+  return call_fits(call, attr->id.ino);
 }
 
 static fuse_req_t take_request(Call *call)
@@ -95,15 +106,30 @@ void reply_done(Call *call)
 void reply_entry(Call *call, const Attr *attr)
 {
   struct fuse_entry_param entry;
-  entry_fill(call->fs, attr, &entry);
-  fuse_reply_entry(take_request(call), &entry);
+  if (entry_fill(call, attr, &entry))
+    reply_made_entry(call, &entry);
+}
+
+void reply_made_entry(Call *call, const struct fuse_entry_param *entry)
+{
+  fuse_reply_entry(take_request(call), entry);
 }
 
 void reply_attr(Call *call, const Attr *attr)
 {
   struct stat st;
-  stat_fill(call->fs, attr, &st);
-  fuse_reply_attr(take_request(call), &st, valid_seconds(attr));
+  stat_fill(call, attr, &st);
+  fuse_reply_attr(take_request(call), &st, seconds(attr_us(call, attr)));
+}
+
+void reply_stat(Call *call, const struct stat *st)
+{
+  fuse_reply_attr(take_request(call), st, 0);
+}
+
+void reply_statfs(Call *call, const struct statvfs *st)
+{
+  fuse_reply_statfs(take_request(call), st);
 }
 
 gboolean reply_open(Call *call, const struct fuse_file_info *info)
@@ -114,8 +140,8 @@ gboolean reply_open(Call *call, const struct fuse_file_info *info)
 gboolean reply_create(Call *call, const Attr *attr, const struct fuse_file_info *info)
 {
   struct fuse_entry_param entry;
-  entry_fill(call->fs, attr, &entry);
-  return fuse_reply_create(take_request(call), &entry, info) != -ENOENT;
+  return entry_fill(call, attr, &entry) &&
+         fuse_reply_create(take_request(call), &entry, info) != -ENOENT;
 }
 
 void reply_bytes(Call *call, const void *bytes, gsize len)

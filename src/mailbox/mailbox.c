@@ -187,16 +187,26 @@ static gboolean holds_nothing(Mailbox *mailbox)
   return files && files->len == 0;
 }
 
+static void on_cancel(gpointer closing)
+{
+  cancel_trigger(closing);
+}
+
 Mailbox *mailbox_open(Store *store, const MailboxOptions *options, GError **error)
 {
   Mailbox *mailbox = mailbox_new(store, options);
   GError *inner = NULL;
+  mailbox->options.cancel = NULL;
+  gulong id = cancel_connect(options->cancel, on_cancel, mailbox->closing);
   gboolean ok = open_cache(mailbox, &inner) && sign_in(mailbox, &inner);
   if (!ok && mailbox->journal && line_is_away(mailbox, inner) && knows_store(mailbox)) {
     log_warning("mailbox", "working offline: %s", inner->message);
     g_clear_error(&inner);
     ok = TRUE;
   }
+  cancel_disconnect(options->cancel, id);
+  if (ok && cancel_is_set(mailbox->closing))
+    ok = error_set(&inner, EINTR, SCOPE_LOCAL, "the mount ends");
   if (!ok) {
     if (mailbox->journal && !knows_store(mailbox) && holds_nothing(mailbox))
       index_disown(mailbox->index); /* a wrong address must not claim the directory */

@@ -28,6 +28,7 @@ typedef struct {
   gboolean sizes_exact;  /* learn true sizes before they are told (-o sizes=exact) */
   gboolean read_only;    /* -o ro: nothing is ever sent that could change the server */
   gboolean offline;      /* serve what is cached while the server is away (-o offline=auto) */
+  Cancel *cancel;        /* ends mailbox_open() with EINTR; NULL: nothing does */
 } MailboxOptions;
 
 /* One version of one file, or a folder (version 0). fs/ packs both into the kernel's node id. */
