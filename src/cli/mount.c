@@ -7,23 +7,22 @@
 #include "base/log.h"
 #include "base/rule.h"
 #include "cli/cli.h"
-#include "cli/credentials.h"
+#include "cli/client.h"
 #include "cli/daemon.h"
 #include "cli/opts.h"
 #include "cli/source.h"
 #include "fs/fs.h"
 #include "mailbox/mailbox.h"
-#include "net/http.h"
 #include "store/webdav.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #define EXIT_TROUBLE 1
 #define EXIT_USAGE 2
-#define CONNECT_MS 10000
 
 static gboolean start_log(const Options *options, GError **error)
 {
@@ -40,30 +39,6 @@ static gboolean start_log(const Options *options, GError **error)
                    options->log_file, g_strerror(errno));
 }
 
-static HttpClient *make_client(const Options *options, const Source *source, GError **error)
-{
-  g_autofree char *host = source_host(source);
-  g_autoptr(Credentials) credentials = credentials_new(options, host, error);
-  g_autoptr(Secret) password = NULL;
-  if (!credentials)
-    return NULL;
-  if (credentials_user(credentials)) {
-    password = credentials_password(credentials, error);
-    if (!password)
-      return NULL;
-  }
-  HttpOptions http = {
-      .origin = source->origin,
-      .user = credentials_user(credentials),
-      .password = password,
-      .connections = (guint)options->connections,
-      .connect_ms = (guint)MIN(options->timeo_ms, CONNECT_MS),
-      .stall_ms = (guint)options->timeo_ms,
-      .insecure_basic = options->insecure_basic,
-  };
-  return http_client_new(&http, error);
-}
-
 /* Unless -o cache_dir says otherwise: one directory for each store and user. */
 static char *find_cache_dir(const Options *options, const char *identity)
 {
@@ -74,12 +49,15 @@ static char *find_cache_dir(const Options *options, const char *identity)
   return g_build_filename(g_get_user_cache_dir(), "exchangefs", sum, NULL);
 }
 
-static Mailbox *make_mailbox(const Options *options, const Source *source, GError **error)
+static Mailbox *make_mailbox(const Options *options, const Source *source, Credentials *credentials,
+                             GError **error)
 {
-  HttpClient *client = make_client(options, source, error);
+  const char *user = credentials_user(credentials);
+  const ClientWho who = {.name = g_get_user_name(), .uid = getuid(), .credentials = credentials};
+  HttpClient *client = client_make(options, source, &who, error);
   if (!client)
     return NULL;
-  g_autofree char *identity = source_identity(source, options->user);
+  g_autofree char *identity = source_identity(source, user);
   g_autofree char *cache_dir = find_cache_dir(options, identity);
   MailboxOptions mailbox = {
       .cache_dir = cache_dir,
@@ -100,7 +78,9 @@ static gboolean mount_and_serve(const Options *options, const Source *source, Da
 {
   if (!start_log(options, error))
     return FALSE;
-  Mailbox *mailbox = make_mailbox(options, source, error);
+  g_autofree char *host = source_host(source);
+  g_autoptr(Credentials) credentials = credentials_new(options, host, error);
+  Mailbox *mailbox = credentials ? make_mailbox(options, source, credentials, error) : NULL;
   if (!mailbox)
     return FALSE;
 
@@ -122,6 +102,7 @@ static gboolean mount_and_serve(const Options *options, const Source *source, Da
     ok = fs_serve(fs, error);
     fs_free(fs);
   }
+  credentials_stop(credentials);
   mailbox_close(mailbox);
   if (ok)
     log_info("cli", "%s is unmounted", options->mountpoint);

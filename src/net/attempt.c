@@ -23,6 +23,19 @@ static void fail(Transfer *transfer, AttemptEnd end, GError *error)
   transfer->error = error;
 }
 
+/* A 401 in the middle of NTLM's three steps: libcurl goes on by itself, on the same connection. */
+static gboolean is_halfway(const Transfer *transfer)
+{
+  if (transfer->route->grant.scheme != HTTP_AUTH_NTLM ||
+      http_response_status(transfer->response) != 401)
+    return FALSE;
+  guint at = 0;
+  for (const char *line; (line = http_response_next(transfer->response, "WWW-Authenticate", &at));)
+    if (g_ascii_strncasecmp(line, "NTLM ", 5) == 0)
+      return TRUE;
+  return FALSE;
+}
+
 static size_t on_header(char *line, size_t size, size_t count, void *user)
 {
   Transfer *transfer = user;
@@ -32,10 +45,17 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
   if (transfer->head_done)
     return len; /* a trailer; and the response is the caller's now */
   HeadState state = response_add_line(transfer->response, line, len);
+  if (state == HEAD_DONE && is_halfway(transfer))
+    return len;
   if (state == HEAD_TOO_BIG && RULE("net-head-bound")) {
     fail(transfer, END_FINAL,
          error_new(EPROTO, SCOPE_LINE, "%s: the answer has more headers than can be held",
-                   transfer->config->origin));
+                   transfer->route->site->origin));
+    return 0;
+  }
+  if (state == HEAD_DONE && http_response_status(transfer->response) == 407) {
+    fail(transfer, END_FINAL,
+         proxy_refusal(transfer->config->proxy, transfer->easy, transfer->route->site->origin));
     return 0;
   }
   transfer->head_done = state == HEAD_DONE;
@@ -83,26 +103,37 @@ static int on_issue(void *user, char *remote, char *local, int remote_port, int 
 {
   (void)remote, (void)local, (void)remote_port, (void)local_port;
   Transfer *transfer = user;
-  if (transfer->issued > 0 && transfer->request->changes && RULE("net-change-once")) {
+  if (transfer->issued > 0 && !transfer->answered && transfer->request->changes &&
+      RULE("net-change-once")) {
     fail(transfer, END_SILENT,
          error_new(EIO, SCOPE_LINE,
                    "%s: the connection closed without an answer: look whether the change was made "
                    "before trying again",
-                   transfer->config->origin));
+                   transfer->route->site->origin));
     return CURL_PREREQFUNC_ABORT;
   }
   transfer->issued++;
+  transfer->answered = FALSE;
   transfer->progress_at = g_get_monotonic_time();
   return CURL_PREREQFUNC_OK;
 }
 
 static void set_headers(Transfer *transfer)
 {
+  const Route *route = transfer->route;
+  const char *destination = transfer->request->destination;
   struct curl_slist *list = NULL;
   for (const char *const *at = transfer->request->headers; at && *at; at++)
     list = curl_slist_append(list, *at);
-  if (transfer->config->authorization) /* at once: without it the first answer would be a 401 */
-    list = curl_slist_append(list, secret_peek(transfer->config->authorization));
+  if (destination) { /* quirk 45: absolute, at the server that is asked */
+    g_autofree char *line = g_strdup_printf(
+        "Destination: %s%s", RULE("dav-destination") ? route->site->origin : "", destination);
+    list = curl_slist_append(list, line);
+  }
+  if (route->grant.line) /* at once: without it the first answer would be a 401 */
+    list = curl_slist_append(list, route->grant.line);
+  if (route->grant.cookies)
+    list = curl_slist_append(list, route->grant.cookies);
   list = curl_slist_append(list, "Expect:"); /* no 100-continue: IIS answers it late or never */
   /* Quirk 19: a mailbox never used before answers 401 without it. */
   if (RULE("q19-accept-language"))
@@ -131,13 +162,27 @@ static void set_body(Transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+/* NTLM is libcurl's to speak: it knows which connection has come how far. */
+static void set_sign_in(const Transfer *transfer)
+{
+  const Grant *grant = &transfer->route->grant;
+  if (grant->scheme != HTTP_AUTH_NTLM)
+    return;
+  curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_NTLM);
+  curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, grant->user);
+  curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, secret_peek(grant->password));
+}
+
 CURL *transfer_begin(Transfer *transfer)
 {
   CURL *easy = curl_easy_init();
   if (!easy)
     g_error("out of memory for libcurl");
   transfer->easy = easy;
-  config_apply(transfer->config, easy, transfer->request->path);
+  config_apply(transfer->config, transfer->route->site, easy, transfer->route->path,
+               transfer->seen);
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, transfer->route->fresh ? 1L : 0L);
+  set_sign_in(transfer);
   set_headers(transfer);
   set_body(transfer);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -190,13 +235,14 @@ void transfer_fail_timeout(Transfer *transfer)
                                            : "no answer came in time";
   fail(transfer, END_FINAL,
        error_new(ETIMEDOUT, SCOPE_LINE, "%s: %s: check the network, then try again",
-                 transfer->config->origin, what));
+                 transfer->route->site->origin, what));
 }
 
 void transfer_fail_stopped(Transfer *transfer)
 {
   fail(transfer, END_FINAL,
-       error_new(EINTR, SCOPE_ITEM, "the request to %s was interrupted", transfer->config->origin));
+       error_new(EINTR, SCOPE_ITEM, "the request to %s was interrupted",
+                 transfer->route->site->origin));
 }
 
 typedef struct {
@@ -245,9 +291,15 @@ static void judge(Transfer *transfer, CURLcode code)
   if (code == CURLE_OUT_OF_MEMORY && !transfer->head_done)
     meaning = &too_long;
   const char *detail = transfer->curl_text[0] ? transfer->curl_text : curl_easy_strerror(code);
-  fail(transfer, meaning->end,
-       error_new(meaning->errnum, SCOPE_LINE, "%s: %s (%s): %s", transfer->config->origin,
-                 meaning->cause, detail, meaning->next_step));
+  const char *origin = transfer->route->site->origin;
+  GError *known = proxy_explain(transfer->config->proxy, transfer->easy, code, detail,
+                                transfer->issued > 0, origin);
+  if (!known)
+    known = tls_explain(transfer->config->tls, transfer->seen, code, detail, origin);
+  fail(transfer, known ? END_UNSENT : meaning->end,
+       known ? known
+             : error_new(meaning->errnum, SCOPE_LINE, "%s: %s (%s): %s", origin, meaning->cause,
+                         detail, meaning->next_step));
 }
 
 static void count(Transfer *transfer, HttpCounts *counts)

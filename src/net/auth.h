@@ -9,10 +9,11 @@
 
 /* What there is to sign in with. */
 typedef struct {
-  gboolean password; /* a user name, and a password that can be had */
-  gboolean ticket;   /* a Kerberos ticket, or a keytab to get one with */
-  gboolean token;    /* a command that prints a bearer token */
-  gboolean readable; /* what is sent can be read on its way, and that was not allowed */
+  gboolean password;     /* a user name, and a password that can be had */
+  gboolean ticket;       /* a Kerberos ticket, or a keytab to get one with */
+  gboolean token;        /* a command that prints a bearer token */
+  gboolean readable;     /* what is sent can be read on its way, and that was not allowed */
+  const char *no_ticket; /* why there is no ticket, with the next step, or NULL */
 } AuthMeans;
 
 /* The schemes that RESPONSE, a 401, names (RFC 9110 section 11.6.1); those we do not know are 0. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the public side: a client's life, the caller's loop over head, pieces and end, and the
- * waiting between attempts. Leaves the wire to engine.c and transfer.c, the decision to try again
- * to retry.c.
+ * Owns a client's life, the caller's loop over head, pieces and end, and what comes between two
+ * attempts at one request: a wait, a sign-in, another server. Leaves the wire to engine.c and
+ * transfer.c, whether to try again to retry.c, signing in to session.c.
  */
 #include "net/engine.h"
 
@@ -16,14 +16,19 @@
 
 /* Of the body of an answer that is not taken: read so much to keep the connection, then cut. */
 #define SWALLOW_MAX ((gsize)64 * 1024)
+#define HOPS_MAX 10u
+/* After a kept connection turned out dead, changes go on new ones for so long: the others that were
+ * kept may be dying as well, and a change cannot just be sent twice. */
+#define DISTRUST_US ((gint64)10 * G_USEC_PER_SEC)
 
 struct HttpClient {
   NetConfig *config;
   Engine *engine;
   GMutex lock;
-  GCond changed;    /* callers or closing */
-  guint callers;    /* lock: inside http_perform() */
-  gboolean closing; /* lock */
+  GCond changed;         /* callers or closing */
+  guint callers;         /* lock: inside http_perform() */
+  gboolean closing;      /* lock */
+  gint64 distrust_until; /* lock; monotonic microseconds */
 };
 
 static gpointer init_curl(gpointer unused)
@@ -68,9 +73,25 @@ void http_client_free(HttpClient *client)
   g_free(client);
 }
 
+void http_client_set_forms(HttpClient *client, const HttpForms *forms)
+{
+  for (guint i = 0; i < client->config->sites->len; i++)
+    session_set_forms(((Site *)client->config->sites->pdata[i])->session, forms);
+}
+
+static Site *first_site(const HttpClient *client)
+{
+  return client->config->sites->pdata[0];
+}
+
 const char *http_client_origin(const HttpClient *client)
 {
-  return client->config->origin;
+  return first_site(client)->origin;
+}
+
+void http_client_signed(HttpClient *client, HttpAuth *ret_scheme, char **ret_as)
+{
+  session_signed(first_site(client)->session, ret_scheme, ret_as);
 }
 
 void http_client_counts(HttpClient *client, HttpCounts *out)
@@ -82,9 +103,20 @@ void http_client_counts(HttpClient *client, HttpCounts *out)
 typedef struct {
   HttpClient *client;
   const HttpRequest *request;
+  Site *site;
+  char *path; /* as asked, or where a server sent us */
+  Grant grant;
   RetryCase tries;
-  gboolean again; /* this attempt's answer is not the one to give */
+  guint challenges, hops, moves; /* so often challenged, sent elsewhere, gone to another server */
+  enum {
+    ANSWER_MINE,      /* the caller's */
+    ANSWER_WAIT,      /* not now: wait_ms, then again */
+    ANSWER_CHALLENGE, /* sign in */
+    ANSWER_ELSEWHERE, /* ask `next` for `next_path` */
+  } meaning;
   gint64 wait_ms;
+  Site *next;
+  char *next_path;
   HttpResponse *response;
   GError *error;
 } Call;
@@ -103,20 +135,57 @@ static void decide(Call *call, AttemptEnd end, const HttpResponse *response)
                        ? G_MAXINT64
                        : MAX(call->request->deadline - now, 0) / 1000;
   call->wait_ms = retry_wait_ms(tries);
-  call->again = call->wait_ms >= 0;
+  call->meaning = call->wait_ms >= 0 ? ANSWER_WAIT : ANSWER_MINE;
+}
+
+/*
+ * A redirect to another server of the same store (a replica of a public folder): the same request
+ * goes there. Nothing ever goes to a server that was not named by an option.
+ */
+static gboolean leads_elsewhere(Call *call, const HttpResponse *response)
+{
+  const char *location = http_response_header(response, "Location");
+  if (http_response_status(response) / 100 != 3 || !location ||
+      call->client->config->sites->len < 2)
+    return FALSE;
+  g_autofree char *origin = NULL, *path = NULL;
+  if (!config_split(location, &origin, &path))
+    return FALSE;
+  Site *site = config_find_site(call->client->config, origin);
+  if (!site || site == call->site)
+    return FALSE;
+  call->next = site;
+  g_free(call->next_path);
+  call->next_path = g_steal_pointer(&path);
+  return TRUE;
+}
+
+static void judge(Call *call, const HttpResponse *response)
+{
+  gboolean anonymous = call->request->anonymous;
+  config_site_is_well(call->client->config, call->site);
+  if (!anonymous && session_is_challenge(call->site->session, response)) {
+    call->meaning = ANSWER_CHALLENGE;
+    return;
+  }
+  session_accepted(call->site->session, &call->grant, call->request, response);
+  if (!anonymous && leads_elsewhere(call, response))
+    call->meaning = ANSWER_ELSEWHERE;
+  else
+    decide(call, END_ANSWERED, response);
 }
 
 static gboolean take_head(Call *call, const HttpResponse *response)
 {
-  decide(call, END_ANSWERED, response);
-  if (call->again || !call->request->on_head)
+  judge(call, response);
+  if (call->meaning != ANSWER_MINE || !call->request->on_head)
     return TRUE;
   return call->request->on_head(response, call->request->user, &call->error);
 }
 
 static gboolean take_data(Call *call, HttpResponse *response, const void *bytes, gsize len)
 {
-  if (call->request->on_data)
+  if (call->request->on_data && call->meaning == ANSWER_MINE)
     return call->request->on_data(bytes, len, call->request->user, &call->error);
   response_add_text(response, bytes, len);
   return TRUE;
@@ -134,10 +203,8 @@ static gboolean take_all(Call *call, Transfer *transfer)
       go_on = take_head(call, transfer_response(transfer));
       break;
     case EVENT_DATA:
-      if (call->again)
-        go_on = (swallowed += len) <= SWALLOW_MAX;
-      else
-        go_on = take_data(call, transfer_response(transfer), bytes, len);
+      go_on = call->meaning == ANSWER_MINE || (swallowed += len) <= SWALLOW_MAX;
+      go_on = go_on && take_data(call, transfer_response(transfer), bytes, len);
       break;
     case EVENT_END:
       return TRUE;
@@ -153,15 +220,30 @@ static void on_cancel(gpointer transfer)
     transfer_stop(transfer);
 }
 
-/* One attempt. Leaves in CALL: again and wait_ms, or an error, or the response. */
+static gboolean is_distrusted(HttpClient *client, gboolean because_silent)
+{
+  gint64 now = g_get_monotonic_time();
+  g_mutex_lock(&client->lock);
+  if (because_silent)
+    client->distrust_until = now + DISTRUST_US;
+  gboolean distrusted = now < client->distrust_until;
+  g_mutex_unlock(&client->lock);
+  return distrusted;
+}
+
+/* One attempt. Leaves in CALL: what the answer means, and an error or the response. */
 static void attempt(Call *call)
 {
   HttpClient *client = call->client;
   const HttpRequest *request = call->request;
-  g_autoptr(Transfer) transfer = transfer_new(client->config, request, client->engine);
+  const Route route = {.site = call->site,
+                       .path = call->path,
+                       .grant = call->grant, /* lent */
+                       .fresh = request->changes && is_distrusted(client, FALSE)};
+  g_autoptr(Transfer) transfer = transfer_new(client->config, request, &route, client->engine);
   const void *bytes;
   gsize len;
-  call->again = FALSE;
+  call->meaning = ANSWER_MINE;
   gulong id = cancel_connect(request->cancel, on_cancel, transfer);
   engine_poke(client->engine, transfer); /* stopped already: it ends without being sent */
   gboolean whole = take_all(call, transfer);
@@ -172,12 +254,18 @@ static void attempt(Call *call)
   }
   cancel_disconnect(request->cancel, id);
 
-  if (call->again)
-    return; /* the status is known; how its text ended is of no interest */
   if (!whole && call->error)
     return; /* the callback's own */
-  AttemptEnd end = transfer_take_end(transfer, &call->error);
+  GError *error = NULL;
+  AttemptEnd end = transfer_take_end(transfer, &error);
   call->response = transfer_take_response(transfer);
+  if (call->meaning != ANSWER_MINE) { /* the head is what counts; how its text ended does not */
+    g_clear_error(&error);
+    return;
+  }
+  call->error = error;
+  if (end == END_SILENT)
+    is_distrusted(client, TRUE);
   if (end != END_ANSWERED)
     decide(call, end, NULL);
 }
@@ -199,24 +287,102 @@ static gboolean wait_for_next(Call *call)
     call->tries.resent++;
   else
     call->tries.busy++;
+  if (!over)
+    call->error =
+        error_new(EINTR, SCOPE_ITEM, "the request to %s was interrupted", call->site->origin);
   return over;
+}
+
+/* Gives an answer that was held back because it looked like a challenge. */
+static void give_late(Call *call)
+{
+  const HttpRequest *request = call->request;
+  const char *text = http_response_text(call->response);
+  call->meaning = ANSWER_MINE;
+  if (request->on_head && !request->on_head(call->response, request->user, &call->error))
+    return;
+  if (request->on_data && *text)
+    request->on_data(text, strlen(text), request->user, &call->error);
+}
+
+/* TRUE: send the request again. */
+static gboolean answer_challenge(Call *call)
+{
+  ChallengeEnd end =
+      session_challenged(call->site->session, call->client, call->request, &call->grant,
+                         call->response, call->challenges++, &call->error);
+  if (end == CHALLENGE_TAKE)
+    give_late(call);
+  return end == CHALLENGE_AGAIN;
+}
+
+static gboolean go_elsewhere(Call *call)
+{
+  if (++call->hops > HOPS_MAX) {
+    call->error = error_new(
+        ELOOP, SCOPE_ITEM, "%s and %s send each other the request in a circle: tell their operator",
+        call->site->origin, call->next->origin);
+    return FALSE;
+  }
+  call->site = call->next;
+  g_free(call->path);
+  call->path = g_steal_pointer(&call->next_path);
+  call->challenges = 0;
+  return TRUE;
+}
+
+/*
+ * The server was not reached, or was silent about something that is safe to ask twice: with
+ * another one for the same store, that is asked.
+ */
+static gboolean change_server(Call *call)
+{
+  int code = error_errno(call->error);
+  gboolean unsent = call->tries.end == END_UNSENT;
+  gboolean silent = code == ETIMEDOUT && !call->request->changes && !call->response;
+  if (error_scope(call->error) != SCOPE_LINE || call->request->origin || !(unsent || silent) ||
+      ++call->moves >= call->client->config->sites->len)
+    return FALSE;
+  Site *next = config_site_is_away(call->client->config, call->site);
+  if (!next)
+    return FALSE;
+  call->site = next;
+  call->challenges = 0;
+  return TRUE;
+}
+
+/* After an attempt: TRUE when there is to be another. */
+static gboolean goes_on(Call *call)
+{
+  switch (call->meaning) {
+  case ANSWER_WAIT:
+    log_debug("net", "%s %s%s again in %" G_GINT64_FORMAT " ms", call->request->method,
+              call->site->origin, call->path, call->wait_ms);
+    g_clear_error(&call->error);
+    return wait_for_next(call);
+  case ANSWER_CHALLENGE:
+    return answer_challenge(call);
+  case ANSWER_ELSEWHERE:
+    return go_elsewhere(call);
+  case ANSWER_MINE:
+    break;
+  }
+  return call->error && change_server(call);
 }
 
 static void perform(Call *call)
 {
-  const char *origin = call->client->config->origin;
   for (;;) {
-    attempt(call);
-    if (!call->again)
+    if (!session_grant(call->site->session, call->client, call->request, &call->grant,
+                       &call->error))
       return;
-    log_debug("net", "%s %s%s again in %" G_GINT64_FORMAT " ms", call->request->method, origin,
-              call->request->path, call->wait_ms);
+    attempt(call);
+    gboolean again = goes_on(call);
+    grant_clear(&call->grant);
+    if (!again)
+      return;
     g_clear_error(&call->error);
     g_clear_pointer(&call->response, http_response_free);
-    if (!wait_for_next(call)) {
-      call->error = error_new(EINTR, SCOPE_ITEM, "the request to %s was interrupted", origin);
-      return;
-    }
   }
 }
 
@@ -233,6 +399,7 @@ static gboolean check_request(const HttpRequest *request, GError **error)
 {
   gboolean good = request->method[0] && is_clean(request->method, " :/");
   good = good && request->path[0] == '/' && is_clean(request->path, " #");
+  good = good && (!request->destination || is_clean(request->destination, " #"));
   for (const char *const *at = request->headers; good && at && *at; at++)
     good = strchr(*at, ':') && is_clean(*at, "");
   if (!good)
@@ -248,7 +415,7 @@ static gboolean enter(HttpClient *client, GError **error)
   client->callers += open ? 1 : 0;
   g_mutex_unlock(&client->lock);
   return open || error_set(error, EINTR, SCOPE_STORE, "the connection to %s is being closed",
-                           client->config->origin);
+                           http_client_origin(client));
 }
 
 static void leave(HttpClient *client)
@@ -264,11 +431,20 @@ gboolean http_perform(HttpClient *client, const HttpRequest *request, HttpRespon
 {
   if (!check_request(request, error) || !enter(client, error))
     return FALSE;
-  Call call = {.client = client, .request = request};
+  Call call = {.client = client, .request = request, .path = g_strdup(request->path)};
   call.tries.changes = request->changes;
   call.tries.patience_ms = client->config->stall_us / 1000;
-  perform(&call);
+  call.site = request->origin ? config_find_site(client->config, request->origin)
+                              : config_pick_site(client->config);
+  if (call.site)
+    perform(&call);
+  else
+    call.error =
+        error_new(EINVAL, SCOPE_STORE, "no server of this mount is called %s", request->origin);
+  grant_clear(&call.grant);
   leave(client);
+  g_free(call.path);
+  g_free(call.next_path);
 
   if (call.error) {
     log_debug("net", "%s %s: %s", request->method, request->path, call.error->message);

@@ -10,9 +10,11 @@
 
 typedef struct Negotiate Negotiate;
 
-/* For the service HTTP@HOST. Copies OPTIONS. Looks at nothing yet. */
+/* For the service HTTP@HOST. Copies OPTIONS. Looks at nothing yet. The user's cache is only read.
+ */
 Negotiate *negotiate_new(const char *host, const HttpKerberos *options);
-void negotiate_free(Negotiate *negotiate); /* NULL is fine; no call may be under way */
+/* NULL is fine; no call may be under way. Does not wait for a KDC that a call gave up on. */
+void negotiate_free(Negotiate *negotiate);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Negotiate, negotiate_free)
 
 /*
@@ -31,6 +33,12 @@ gboolean negotiate_ready(Negotiate *negotiate, char **ret_as, GError **error);
  */
 char *negotiate_line(Negotiate *negotiate, Cancel *cancel, gint64 deadline, GError **error);
 void negotiate_line_free(char *line);
+
+/*
+ * The server refused a line: the next is made with a ticket that the KDC gives anew, once a minute
+ * at most, in case the server's key was changed. Does not block.
+ */
+void negotiate_refused(Negotiate *negotiate);
 
 /*
  * Why a server refused the token, from the value of its WWW-Authenticate header, when that says

@@ -2,6 +2,8 @@
 /* Owns status and headers of an answer and their bounds; leaves meaning to the back-ends. */
 #include "net/response.h"
 
+#include "base/secret.h"
+
 #include <string.h>
 
 typedef struct {
@@ -19,6 +21,7 @@ struct HttpResponse {
 static void clear_header(gpointer data)
 {
   Header *header = data;
+  secret_wipe(header->value, strlen(header->value)); /* it may be a session's cookie */
   g_free(header->name);
   g_free(header->value);
 }
@@ -70,6 +73,7 @@ HeadState response_add_line(HttpResponse *response, const char *line, gsize len)
   *colon = '\0';
   Header header = {g_strdup(g_strchomp(copy)), g_strdup(g_strchug(colon + 1))};
   g_array_append_val(response->headers, header);
+  secret_wipe(copy, len); /* g_strndup() made room for all of it */
   return HEAD_MORE;
 }
 
@@ -88,6 +92,16 @@ const char *http_response_header(const HttpResponse *response, const char *name)
 {
   for (guint i = response->headers->len; i-- > 0;) {
     const Header *header = &g_array_index(response->headers, Header, i);
+    if (g_ascii_strcasecmp(header->name, name) == 0)
+      return header->value;
+  }
+  return NULL;
+}
+
+const char *http_response_next(const HttpResponse *response, const char *name, guint *at)
+{
+  while (*at < response->headers->len) {
+    const Header *header = &g_array_index(response->headers, Header, (*at)++);
     if (g_ascii_strcasecmp(header->name, name) == 0)
       return header->value;
   }

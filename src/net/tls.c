@@ -179,7 +179,8 @@ TlsPolicy *tls_policy_new(const HttpTls *options, const char *origin, const char
   g_autoptr(TlsPolicy) policy = g_new0(TlsPolicy, 1);
   policy->min = min;
   policy->proxy = g_strdup(proxy);
-  policy->cacert = g_strdup(options->cacert);
+  if (options->cacert) /* it is read again later, and a daemon leaves its directory */
+    policy->cacert = g_canonicalize_filename(options->cacert, NULL);
   policy->pin = g_strdup(options->pin);
   if (!load(policy, options, error))
     return NULL;

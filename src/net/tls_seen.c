@@ -8,7 +8,7 @@
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
-#define TEXT_MAX 160 /* characters of a subject, an issuer, a host name */
+#define TEXT_MAX 100 /* characters of a subject, an issuer, a host name */
 #define NAMES_MAX 8
 #define NAMES_LOOKED_AT 1000
 

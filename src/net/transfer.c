@@ -24,7 +24,8 @@
 #define RING_ROOM (RING_MAX / 2)    /* a stopped transfer goes on when so much is free */
 #define BATCH ((gsize)512 * 1024)   /* the caller is woken for so much, or when no more comes */
 
-Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, Engine *engine)
+Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, const Route *route,
+                       Engine *engine)
 {
   Transfer *transfer = g_new0(Transfer, 1);
   g_atomic_ref_count_init(&transfer->refs);
@@ -32,6 +33,8 @@ Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, Engi
   g_cond_init(&transfer->news);
   transfer->config = config;
   transfer->request = request;
+  transfer->route = route;
+  transfer->seen = tls_seen_new();
   transfer->engine = engine;
   transfer->has_fd = request->has_body_fd || (!request->body && request->body_size > 0);
   transfer->upload_size = transfer->has_fd ? request->body_size : (goffset)request->body_len;
@@ -51,6 +54,7 @@ void transfer_unref(Transfer *transfer)
   if (!transfer || !g_atomic_ref_count_dec(&transfer->refs))
     return;
   http_response_free(transfer->response);
+  tls_seen_unref(transfer->seen);
   g_clear_error(&transfer->error);
   g_free(transfer->ring);
   g_cond_clear(&transfer->news);

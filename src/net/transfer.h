@@ -18,8 +18,19 @@ typedef struct Transfer Transfer;
 
 typedef enum { EVENT_HEAD, EVENT_DATA, EVENT_END } TransferEvent;
 
-/* A new attempt with one reference; CONFIG and REQUEST are borrowed, ENGINE is told of news. */
-Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, Engine *engine);
+/* Where an attempt goes and what it signs in with; belongs to who waits for its end. */
+typedef struct {
+  const Site *site;
+  const char *path; /* request->path, or where a server sent us */
+  Grant grant;
+  gboolean fresh; /* on a connection of its own: a kept one may be dying */
+} Route;
+
+/*
+ * A new attempt with one reference; CONFIG, REQUEST and ROUTE are borrowed, ENGINE is told of news.
+ */
+Transfer *transfer_new(const NetConfig *config, const HttpRequest *request, const Route *route,
+                       Engine *engine);
 Transfer *transfer_ref(Transfer *transfer);
 void transfer_unref(Transfer *transfer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Transfer, transfer_unref)

@@ -13,6 +13,7 @@ struct Transfer {
   /* constant */
   const NetConfig *config;
   const HttpRequest *request; /* the net thread may use it until transfer_announce() */
+  const Route *route;         /* the same */
   Engine *engine;
   gboolean has_fd; /* the body comes from request->body_fd */
   goffset upload_size;
@@ -22,10 +23,11 @@ struct Transfer {
   CURL *easy;
   struct curl_slist *headers;
   char curl_text[CURL_ERROR_SIZE];
+  TlsSeen *seen;
   goffset upload_at;     /* of the body, so far handed to libcurl */
   goffset upload_seen;   /* of the body, sent when last looked */
   guint issued;          /* so often put on the wire */
-  gboolean answered;     /* a byte of an answer has come */
+  gboolean answered;     /* a byte of an answer has come since it was last issued */
   gboolean head_done;    /* the response's head is whole and no longer this thread's */
   gint64 length;         /* of the answer's body, -1 unknown */
   gint64 progress_at;    /* when a byte last moved (monotonic microseconds) */

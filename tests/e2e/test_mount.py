@@ -157,7 +157,7 @@ def test_a_name_that_does_not_resolve(mount, page):
 
 def test_password_over_plain_http_only_to_loopback(start_sim, mount):
     server = start_sim("generic")
-    m = mount(server, url="http://192.0.2.1/exchange/alice/", timeo=1, timeo_meta=1)
+    m = mount(server, url="http://192.0.2.1/exchange/alice/", sec="basic", timeo=1, timeo_meta=1)
     one_sentence(m.start_fails(timeout=60), "https|insecure_basic|plain")
 
 

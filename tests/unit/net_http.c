@@ -94,7 +94,8 @@ static void test_sign_in(void **state)
   (void)state;
   Server *server = server_new(serve_hello);
   g_autoptr(Secret) password = secret_new("open sesame", 11);
-  HttpClient *client = client_for(server, (HttpOptions){.user = "Aladdin", .password = password});
+  HttpClient *client = client_for(
+      server, (HttpOptions){.schemes = HTTP_AUTH_BASIC, .user = "Aladdin", .password = password});
   assert_int_equal(ask_for(client, "GET"), 200);
   assert_int_equal(server_requests(server), 1); /* sent at once, not after a 401 */
   assert_true(server_saw(server, "\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
@@ -120,7 +121,8 @@ static void test_redirect(void **state)
   Server *server = server_new(serve_redirect);
   server->value = atoi(strrchr(other->origin, ':') + 1);
   g_autoptr(Secret) password = secret_new("secret", 6);
-  HttpClient *client = client_for(server, (HttpOptions){.user = "alice", .password = password});
+  HttpClient *client = client_for(
+      server, (HttpOptions){.schemes = HTTP_AUTH_BASIC, .user = "alice", .password = password});
   assert_int_equal(ask_for(client, "PROPFIND"), 302);
   assert_int_equal(ask_for(client, "GET"), 302);
   assert_int_equal(server_requests(other), 0);

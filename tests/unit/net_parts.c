@@ -19,8 +19,11 @@ static int config_errno(const char *origin, const char *user, gboolean insecure)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(Secret) password = secret_new("hunter2", 7);
-  HttpOptions options = {
-      .origin = origin, .user = user, .password = password, .insecure_basic = insecure};
+  HttpOptions options = {.origin = origin,
+                         .schemes = user ? HTTP_AUTH_BASIC : 0,
+                         .user = user,
+                         .password = password,
+                         .insecure_basic = insecure};
   g_autoptr(NetConfig) config = config_new(&options, &error);
   assert_true((config == NULL) == (error != NULL));
   if (error)

@@ -305,7 +305,10 @@ static int set_up(void **state)
   const char *path = strchr(strstr(url, "://") + 3, '/');
   g_autofree char *origin = g_strndup(url, (gsize)(path - url));
   g_autoptr(Secret) secret = password ? secret_new(password, strlen(password)) : NULL;
-  HttpOptions options = {.origin = origin, .user = g_getenv("XFS_STORE_USER"), .password = secret};
+  HttpOptions options = {.origin = origin,
+                         .schemes = HTTP_AUTH_ALL,
+                         .user = g_getenv("XFS_STORE_USER"),
+                         .password = secret};
   HttpClient *client = NULL;
   GOOD((client = http_client_new(&options, &error)) != NULL);
   store = webdav_store_new(client, path);

@@ -42,18 +42,38 @@ static gboolean take_root(const DavResponse *response, gpointer user, GError **e
   return TRUE;
 }
 
-static gboolean refuse_forms(GError **error)
+/* The server wants a web form filled in, and net/ did not, or in vain. */
+static gboolean refuse_forms(Webdav *w, GError **error)
 {
-  return error_set(error, EPROTO, SCOPE_SIGN_IN,
-                   "the server wants to be signed in to by a web form, which is not supported "
-                   "yet: ask its administrator for Basic sign-in on this address");
+  HttpAuth scheme = 0;
+  g_autofree char *user = NULL;
+  http_client_signed(w->http, &scheme, &user);
+  if (scheme == HTTP_AUTH_FORMS)
+    return error_set(error, EACCES, SCOPE_STORE,
+                     "this user has no right to open %s: ask its owner for one", w->root);
+  return error_set(error, EACCES, SCOPE_SIGN_IN,
+                   "the server wants to be signed in to by a web form: mount with user= and a "
+                   "password (passwd_file=), and with sec=forms or without sec=");
+}
+
+/* "No": to nobody, or to one who was let in elsewhere. */
+static gboolean refuse_sign_in(Webdav *w, GError **error)
+{
+  HttpAuth scheme = 0;
+  g_autofree char *user = NULL;
+  http_client_signed(w->http, &scheme, &user);
+  if (scheme)
+    return error_set(error, EACCES, SCOPE_STORE,
+                     "%s has no right to open %s: ask its owner for one", user ? user : "this user",
+                     w->root);
+  return error_set(error, EACCES, SCOPE_SIGN_IN,
+                   "the server wants a sign-in: give a user name and a password (user=, "
+                   "passwd_file=) or have a Kerberos ticket, and leave sec=none out");
 }
 
 /* A redirect: adopts another path of the same server, once (*RET_AGAIN); else says where to go. */
 static gboolean follow(Webdav *w, const char *location, gboolean *ret_again, GError **error)
 {
-  if (dav_is_logon_page(location))
-    return refuse_forms(error);
   g_autofree char *origin = davurl_origin(location);
   g_autofree char *path = davurl_path(location);
   gboolean own = !origin || g_ascii_strcasecmp(origin, http_client_origin(w->http)) == 0;
@@ -73,9 +93,7 @@ static gboolean refuse_open(Webdav *w, const DavAnswer *answer, GError **error)
   gboolean exchange = http_response_header(answer->http, "MS-WebStorage") != NULL;
   switch (answer->status) {
   case 401:
-    return error_set(error, EACCES, SCOPE_SIGN_IN,
-                     "the server refused the user name or the password: check that both are given "
-                     "and right (an Exchange server may want DOMAIN\\user)");
+    return refuse_sign_in(w, error);
   case 403:
     if (strstr(answer->text, "SSL") && g_str_has_prefix(http_client_origin(w->http), "http:"))
       return error_set(error, EPROTO, SCOPE_STORE,
@@ -91,7 +109,7 @@ static gboolean refuse_open(Webdav *w, const DavAnswer *answer, GError **error)
                : error_set(error, ENOENT, SCOPE_STORE,
                            "there is nothing at %s on this server: check the address", w->root);
   case 440:
-    return refuse_forms(error);
+    return refuse_forms(w, error);
   case 400:
   case 405:
   case 501:
@@ -153,6 +171,8 @@ static gboolean probe_root(Webdav *w, const StoreCall *call, Probe *probe, DavAn
     const char *location = http_response_header(answer->http, "Location");
     if (answer->status / 100 != 3 || !location)
       break;
+    if (dav_is_logon_redirect(answer->http))
+      return refuse_forms(w, error);
     if (!follow(w, location, &redirected, error))
       return FALSE;
   }
@@ -203,6 +223,7 @@ Store *webdav_store_new(HttpClient *client, const char *path)
   w->base.write = &dav_write_ops;
   w->base.caps.description = "not opened";
   w->http = client;
+  http_client_set_forms(client, &dav_forms);
   g_autofree char *safe = davurl_path(path);
   const char *root = safe ? safe : "/";
   w->root = g_str_has_suffix(root, "/") ? g_strdup(root) : g_strconcat(root, "/", NULL);

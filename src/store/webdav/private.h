@@ -60,10 +60,11 @@ typedef struct {
 typedef struct {
   const char *method;
   const char *path;
-  const char *depth;      /* NULL: no Depth header */
-  const char *headers[5]; /* more header lines; up to the first NULL */
-  const char *type;       /* Content-Type of body or source */
-  const char *body;       /* text, or NULL */
+  const char *depth;       /* NULL: no Depth header */
+  const char *destination; /* of a MOVE: a path */
+  const char *headers[5];  /* more header lines; up to the first NULL */
+  const char *type;        /* Content-Type of body or source */
+  const char *body;        /* text, or NULL */
   const StoreSource *source;
   gboolean changes;
 } DavRequest;
@@ -119,12 +120,16 @@ gboolean dav_refuse(const DavAnswer *answer, DavOp op, const char *what, GError 
 /* The same for a STATUS inside a multistatus. */
 gboolean dav_refuse_status(int status, DavOp op, const char *what, GError **error);
 gboolean dav_is_success(int status);
-/* A redirect to LOCATION asks for a sign-in by a web form. */
-gboolean dav_is_logon_page(const char *location);
 /* A 200 with a page for people where nothing was asked for that could be one. */
 gboolean dav_is_web_page(const DavAnswer *answer);
 /* A 207 of a changing request: FALSE with ERROR when a part of it failed. */
 gboolean dav_note_failure(const DavResponse *response, gpointer user, GError **error);
+
+/* ---- logon.c: the sign-in by a web form ---- */
+
+extern const HttpForms dav_forms;
+/* A redirect that asks for such a sign-in. */
+gboolean dav_is_logon_redirect(const HttpResponse *response);
 
 /* ---- record.c: names, ids, tags, entries ---- */
 

@@ -46,6 +46,7 @@ gboolean dav_perform(Webdav *w, const StoreCall *call, const DavRequest *request
   HttpRequest http = {.method = request->method,
                       .path = request->path,
                       .headers = (const char *const *)headers->pdata,
+                      .destination = request->destination,
                       .body = request->body,
                       .body_len = request->body ? strlen(request->body) : 0,
                       .cancel = call->cancel,

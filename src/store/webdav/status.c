@@ -49,7 +49,7 @@ static const struct {
     {425, ANY, ENOSPC, SCOPE_STORE, "the server has no space left"},
     {429, ANY, EIO, SCOPE_STORE, "the server asks for a pause; try again later"},
     {440, ANY, EACCES, SCOPE_ITEM,
-     "the session at the server ended, or this user has no right to it"},
+     "the server ends the session when asked for it: this user has no right to it"},
     {501, ANY, EOPNOTSUPP, SCOPE_ITEM, "the server cannot do that"},
     {502, OP_MOVE, EXDEV, SCOPE_ITEM, "the server cannot move it there; copy it instead"},
     {503, ANY, EIO, SCOPE_STORE, "the server is not available; try again later"},
@@ -60,16 +60,6 @@ static const struct {
 gboolean dav_is_success(int status)
 {
   return status / 100 == 2;
-}
-
-gboolean dav_is_logon_page(const char *location)
-{
-  static const char *const pages[] = {"logon.asp", "owalogon", "/auth/", "cookieauth.dll", "login"};
-  g_autofree char *lower = g_ascii_strdown(location, -1);
-  for (gsize i = 0; i < G_N_ELEMENTS(pages); i++)
-    if (strstr(lower, pages[i]))
-      return TRUE;
-  return FALSE;
 }
 
 static gboolean names(const char *text, const char *word)
@@ -129,11 +119,10 @@ gboolean dav_refuse_status(int status, DavOp op, const char *what, GError **erro
 
 gboolean dav_refuse(const DavAnswer *answer, DavOp op, const char *what, GError **error)
 {
-  const char *location = http_response_header(answer->http, "Location");
-  if (answer->status / 100 == 3 && location && dav_is_logon_page(location))
+  if (dav_is_logon_redirect(answer->http))
     return error_set(error, EACCES, SCOPE_SIGN_IN,
-                     "%s: the server wants to be signed in to by a web form: unmount and see what "
-                     "stands between",
+                     "%s: the server wants to be signed in to by a web form: mount with user= and "
+                     "a password, and with sec=forms or without sec=",
                      what);
   GError *mine = new_error(answer->status, op, what, answer->text ? answer->text : "");
   error_set_retry_after_ms(mine, retry_after_ms(http_response_header(answer->http, "Retry-After")));

@@ -11,18 +11,15 @@
 #include <errno.h>
 #include <string.h>
 
-/* Quirks 36, 45: Overwrite is never left to its default; Destination is absolute, our own origin.
- */
+/* Quirk 36: Overwrite is never left to its default. */
 static gboolean send_move(Webdav *w, const StoreCall *call, const StoreRef *ref, const char *to,
                           gboolean replace, int *failed, DavAnswer *answer, GError **error)
 {
-  g_autofree char *destination = g_strdup_printf(
-      "Destination: %s%s", RULE("dav-destination") ? http_client_origin(w->http) : "", to);
-  DavRequest request = {.method = "MOVE",
-                        .headers = {destination, RULE("dav-overwrite")
-                                                     ? replace ? "Overwrite: T" : "Overwrite: F"
-                                                     : NULL},
-                        .changes = TRUE};
+  DavRequest request = {
+      .method = "MOVE",
+      .destination = to,
+      .headers = {RULE("dav-overwrite") ? replace ? "Overwrite: T" : "Overwrite: F" : NULL},
+      .changes = TRUE};
   *failed = 0;
   return dav_send_ref(w, call, ref, &request, dav_note_failure, failed, answer, error);
 }

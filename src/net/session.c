@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns the state of a sign-in and what a challenge means; leaves the schemes to session_way.c, the
+ * choice among them to auth.c, the logon page to the back-end.
+ *
+ * Session.lock is held for moments only; who signs in holds `busy` instead, and must not wait for
+ * another request's end but its own.
+ */
+#include "net/session_private.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rule.h"
+#include "net/auth.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* After a refusal nobody tries again for so long: five in a row lock many an account. */
+#define HOLD_US ((gint64)30 * G_USEC_PER_SEC)
+#define ROUNDS_MAX 4u
+
+static gboolean is_one(guint set)
+{
+  return set && !(set & (set - 1));
+}
+
+Session *session_new(const HttpOptions *options, const SessionPlace *place, GError **error)
+{
+  if (options->user && strchr(options->user, ':')) {
+    error_set(error, EINVAL, SCOPE_SIGN_IN,
+              "a user name with ':' cannot be sent: leave the ':' out");
+    return NULL;
+  }
+  Session *session = g_new0(Session, 1);
+  g_mutex_init(&session->lock);
+  g_cond_init(&session->changed);
+  session->origin = g_strdup(place->origin);
+  session->user = g_strdup(options->user);
+  session->allowed = options->schemes;
+  session->readable = place->readable;
+  session->safe = !place->readable;
+  session->credentials = options->credentials;
+  session->cookies = cookies_new();
+  if (options->password)
+    session->password =
+        secret_new(secret_peek(options->password), strlen(secret_peek(options->password)));
+  if (session->allowed & HTTP_AUTH_NEGOTIATE)
+    session->negotiate = negotiate_new(place->host, &options->kerberos);
+  return session;
+}
+
+void session_free(Session *session)
+{
+  if (!session)
+    return;
+  negotiate_free(session->negotiate);
+  cookies_free(session->cookies);
+  secret_free(session->password);
+  secret_free(session->token);
+  g_clear_error(&session->refusal);
+  g_free(session->good_path);
+  g_free(session->origin);
+  g_free(session->user);
+  g_cond_clear(&session->changed);
+  g_mutex_clear(&session->lock);
+  g_free(session);
+}
+
+void session_set_forms(Session *session, const HttpForms *forms)
+{
+  session->forms = forms;
+}
+
+static void wipe_line(char **line)
+{
+  if (*line)
+    secret_wipe(*line, strlen(*line));
+  g_clear_pointer(line, g_free);
+}
+
+void grant_clear(Grant *grant)
+{
+  wipe_line(&grant->line);
+  wipe_line(&grant->cookies);
+  *grant = (Grant){0};
+}
+
+/* Called with the lock: waits until nobody signs in. */
+static gboolean wait_turn(Session *session, const HttpRequest *request, GError **error)
+{
+  int result = 0;
+  while (session->busy && result == 0)
+    result = cancel_wait(request->cancel, &session->changed, &session->lock, request->deadline);
+  if (!session->busy)
+    return TRUE;
+  return error_set(error, result, SCOPE_LINE, "%s: the sign-in took too long: try again",
+                   session->origin);
+}
+
+/* Called with the lock and nobody busy: FALSE while a refusal is fresh. */
+static gboolean may_try(Session *session, GError **error)
+{
+  if (!session->refusal || g_get_monotonic_time() >= session->held_until || !RULE("session-hold"))
+    return TRUE;
+  if (error)
+    *error = g_error_copy(session->refusal);
+  return FALSE;
+}
+
+/* Called with the lock: nobody asks the server again for a while. Answers a copy of ERROR, which is
+ * taken over. */
+static GError *hold(Session *session, GError *error)
+{
+  g_clear_error(&session->refusal);
+  session->refusal = error;
+  session->held_until = g_get_monotonic_time() + HOLD_US;
+  return g_error_copy(error);
+}
+
+/*
+ * Called with the lock and nobody busy, lets go of it meanwhile: gets what SCHEME needs and makes
+ * it the one in use.
+ */
+static gboolean adopt(Session *session, HttpAuth scheme, HttpClient *client,
+                      const HttpRequest *request, const HttpResponse *asked, GError **error)
+{
+  const Way *way = way_find(scheme);
+  g_autoptr(GError) why = NULL;
+  session->busy = g_thread_self();
+  g_mutex_unlock(&session->lock);
+  gboolean good = !way->fetch || way->fetch(session, client, request, asked, &why);
+  g_mutex_lock(&session->lock);
+  session->busy = NULL;
+  g_cond_broadcast(&session->changed);
+  if (!good) {
+    gboolean refused = scheme == HTTP_AUTH_FORMS && error_errno(why) == EACCES;
+    g_propagate_error(error,
+                      refused ? hold(session, g_steal_pointer(&why)) : g_steal_pointer(&why));
+    return FALSE;
+  }
+  session->scheme = scheme;
+  session->generation++;
+  /* Cookies were tried on the good path. */
+  session->proven = scheme == HTTP_AUTH_FORMS && session->good_path && RULE("forms-prove");
+  g_clear_error(&session->refusal);
+  return TRUE;
+}
+
+/* What there is to sign in with; *RET_NO_TICKET keeps the text alive. */
+static AuthMeans find_means(const Session *session, GError **ret_no_ticket)
+{
+  AuthMeans means = {
+      .password = session->user && (session->password || session->credentials.password),
+      .token = session->credentials.token != NULL,
+      .readable = session->readable,
+  };
+  means.ticket = session->negotiate && negotiate_ready(session->negotiate, NULL, ret_no_ticket);
+  means.no_ticket = *ret_no_ticket ? (*ret_no_ticket)->message : NULL;
+  return means;
+}
+
+/*
+ * Called with the lock and nobody busy, after a 401 to a request that was sent without a sign-in,
+ * or with one that was refused.
+ */
+static gboolean choose(Session *session, HttpClient *client, const HttpRequest *request,
+                       const HttpResponse *response, GError **error)
+{
+  g_autoptr(GError) no_ticket = NULL;
+  guint offered = auth_offered(response);
+  AuthMeans means = find_means(session, &no_ticket);
+  HttpAuth scheme = auth_choose(offered, session->allowed & ~session->refused, &means);
+  if (scheme) {
+    g_autofree char *name = auth_names(scheme);
+    log_debug("net", "%s: signing in by %s", session->origin, name);
+    return adopt(session, scheme, client, request, response, error);
+  }
+  if (!session->refused) {
+    g_propagate_error(error, auth_refusal(session->origin, offered, session->allowed, &means));
+    return FALSE;
+  }
+  const Way *way = way_find(session->scheme);
+  const char *challenge = http_response_header(response, "WWW-Authenticate");
+  g_autofree char *why =
+      session->negotiate && challenge ? negotiate_explain(session->negotiate, challenge) : NULL;
+  g_autofree char *theirs = auth_names(offered), *tried = auth_names(session->refused);
+  g_propagate_error(
+      error, hold(session,
+                  error_new(EACCES, SCOPE_SIGN_IN, "%s %s%s%s%s%s%s (it offers %s; tried: %s): %s",
+                            session->origin, way->refused, session->user ? " of " : "",
+                            session->user ? session->user : "", why ? " (" : "", why ? why : "",
+                            why ? ")" : "", theirs, tried, way->step)));
+  session->refused = 0; /* after the pause all of them count again */
+  session->scheme = 0;
+  return FALSE;
+}
+
+/* Called with the lock and nobody busy: a HEAD in place of REQUEST, to see what is wanted. */
+static gboolean discover(Session *session, HttpClient *client, const HttpRequest *request,
+                         GError **error)
+{
+  static const char *const headers[] = {"Translate: f",
+                                        NULL}; /* else Exchange shows its web page */
+  const HttpRequest look = {.method = "HEAD",
+                            .path = request->path,
+                            .headers = headers,
+                            .anonymous = TRUE,
+                            .cancel = request->cancel,
+                            .deadline = request->deadline};
+  g_autoptr(HttpResponse) response = NULL;
+  session->busy = g_thread_self();
+  g_mutex_unlock(&session->lock);
+  gboolean good = http_perform(client, &look, &response, error);
+  g_mutex_lock(&session->lock);
+  session->busy = NULL;
+  g_cond_broadcast(&session->changed);
+  if (!good)
+    return FALSE;
+  if (http_response_status(response) == 401)
+    return choose(session, client, request, response, error);
+  if (session_is_challenge(session, response) && (session->allowed & HTTP_AUTH_FORMS))
+    return adopt(session, HTTP_AUTH_FORMS, client, request, response, error);
+  session->open = TRUE;
+  return TRUE;
+}
+
+/* Called with the lock, nobody busy. */
+static gboolean find_scheme(Session *session, HttpClient *client, const HttpRequest *request,
+                            GError **error)
+{
+  gboolean costly = request->changes || request->has_body_fd || request->body_size > 0;
+  if (session->scheme || !session->allowed)
+    return TRUE;
+  if (is_one(session->allowed) && session->allowed != HTTP_AUTH_FORMS)
+    return adopt(session, (HttpAuth)session->allowed, client, request, NULL, error);
+  if (costly && !session->open && RULE("session-foresee"))
+    return discover(session, client, request, error);
+  return TRUE;
+}
+
+gboolean session_grant(Session *session, HttpClient *client, const HttpRequest *request, Grant *out,
+                       GError **error)
+{
+  g_mutex_lock(&session->lock);
+  if (request->anonymous) {
+    if (session->busy == g_thread_self())
+      out->cookies = cookies_line(session->cookies); /* those of the sign-in under way */
+    g_mutex_unlock(&session->lock);
+    return TRUE;
+  }
+  gboolean good = wait_turn(session, request, error) && may_try(session, error) &&
+                  find_scheme(session, client, request, error);
+  out->generation = session->generation;
+  out->scheme = session->scheme;
+  if (good)
+    out->cookies = cookies_line(session->cookies);
+  g_mutex_unlock(&session->lock);
+
+  const Way *way = good && out->scheme ? way_find(out->scheme) : NULL;
+  if (way && way->fill)
+    good = way->fill(session, request, out, error);
+  return good;
+}
+
+gboolean session_is_challenge(const Session *session, const HttpResponse *response)
+{
+  return session->allowed && (http_response_status(response) == 401 ||
+                              (session->forms && session->forms->is_logon(response)));
+}
+
+void session_accepted(Session *session, const Grant *grant, const HttpRequest *request,
+                      const HttpResponse *response)
+{
+  g_mutex_lock(&session->lock);
+  gboolean signing = request->anonymous && session->busy == g_thread_self();
+  if (signing || (!request->anonymous && grant->generation == session->generation))
+    cookies_learn(session->cookies, response, session->safe);
+  if (!request->anonymous && grant->generation == session->generation) {
+    session->open |= grant->scheme == 0;
+    if (grant->scheme && !session->proven && http_response_status(response) < 500) {
+      session->proven = session->good = TRUE;
+      session->refused = 0;
+      if (!session->good_path) /* the mount's root: asked first, and open as long as any */
+        session->good_path = g_strdup(request->path);
+    }
+  }
+  g_mutex_unlock(&session->lock);
+}
+
+/*
+ * Called with the lock, lets go of it meanwhile. An accepted credential met a 401: has it run out
+ * (the password was changed), or is there just no right to this path? The path that it once opened
+ * tells. NTLM signs connections in, not requests, and cannot be asked this way.
+ */
+static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequest *request,
+                            const Grant *grant)
+{
+  const char *headers[] = {"Translate: f", grant->line, NULL};
+  g_autofree char *path = g_strdup(session->good_path);
+  if (!grant->line || !path || strcmp(path, request->path) == 0)
+    return FALSE;
+  const HttpRequest look = {.method = "HEAD",
+                            .path = path,
+                            .headers = headers,
+                            .anonymous = TRUE,
+                            .cancel = request->cancel,
+                            .deadline = request->deadline};
+  g_autoptr(HttpResponse) response = NULL;
+  g_mutex_unlock(&session->lock);
+  gboolean asked = http_perform(client, &look, &response, NULL);
+  g_mutex_lock(&session->lock);
+  return asked && http_response_status(response) == 401;
+}
+
+/* Called with the lock, nobody busy, GRANT is of this generation. */
+static ChallengeEnd after_401(Session *session, HttpClient *client, const HttpRequest *request,
+                              const Grant *grant, const HttpResponse *response, guint round,
+                              GError **error)
+{
+  if (grant->scheme && session->proven) {
+    if (grant->scheme == HTTP_AUTH_BEARER && round == 0)
+      return adopt(session, HTTP_AUTH_BEARER, client, request, response, error) ? CHALLENGE_AGAIN
+                                                                                : CHALLENGE_ERROR;
+    /* A token of Kerberos is good for one request, an NTLM connection may have been closed. */
+    if ((grant->scheme == HTTP_AUTH_NEGOTIATE || grant->scheme == HTTP_AUTH_NTLM) && round == 0)
+      return CHALLENGE_AGAIN;
+    if (grant->scheme == HTTP_AUTH_NEGOTIATE || !has_run_out(session, client, request, grant))
+      return CHALLENGE_TAKE;
+    if (grant->generation != session->generation)
+      return CHALLENGE_AGAIN;
+  }
+  if (!grant->scheme && session->open && auth_offered(response) == 0)
+    return CHALLENGE_TAKE; /* it lets anybody in, only not there */
+  session->refused |= (guint)grant->scheme;
+  return choose(session, client, request, response, error) ? CHALLENGE_AGAIN : CHALLENGE_ERROR;
+}
+
+/* The same for 440 or a redirect to the logon page. */
+static ChallengeEnd after_logon(Session *session, HttpClient *client, const HttpRequest *request,
+                                const Grant *grant, const HttpResponse *response, guint round,
+                                GError **error)
+{
+  if (!(session->allowed & HTTP_AUTH_FORMS) || !session->user) {
+    error_set(error, EACCES, SCOPE_SIGN_IN, "%s wants to be signed in to by a web form: %s",
+              session->origin,
+              session->user ? "leave sec= out, or write sec=forms" : "give user= and passwd_file=");
+    return CHALLENGE_ERROR;
+  }
+  if (session->readable && RULE("net-plain-password")) {
+    error_set(error, EACCES, SCOPE_SIGN_IN,
+              "%s wants the password in a web form, where it would travel readable: use https, or "
+              "allow it with the option insecure_basic",
+              session->origin);
+    return CHALLENGE_ERROR;
+  }
+  /* Exchange answers 440 for "forbidden" as well, and ends the session with it. */
+  if (grant->scheme == HTTP_AUTH_FORMS && session->good && round > 0 && RULE("session-forbidden"))
+    return CHALLENGE_TAKE;
+  if (grant->scheme == HTTP_AUTH_FORMS && !session->proven) {
+    const Way *way = way_find(HTTP_AUTH_FORMS);
+    g_propagate_error(
+        error, hold(session, error_new(EACCES, SCOPE_SIGN_IN, "%s %s of %s: %s", session->origin,
+                                       way->refused, session->user, way->step)));
+    session->scheme = 0;
+    return CHALLENGE_ERROR;
+  }
+  return adopt(session, HTTP_AUTH_FORMS, client, request, response, error) ? CHALLENGE_AGAIN
+                                                                           : CHALLENGE_ERROR;
+}
+
+ChallengeEnd session_challenged(Session *session, HttpClient *client, const HttpRequest *request,
+                                const Grant *grant, const HttpResponse *response, guint round,
+                                GError **error)
+{
+  ChallengeEnd end = CHALLENGE_ERROR;
+  g_mutex_lock(&session->lock);
+  if (!wait_turn(session, request, error) || !may_try(session, error))
+    end = CHALLENGE_ERROR;
+  else if (round >= ROUNDS_MAX)
+    end = CHALLENGE_TAKE;
+  else if (grant->generation != session->generation)
+    end = CHALLENGE_AGAIN;
+  else if (http_response_status(response) == 401)
+    end = after_401(session, client, request, grant, response, round, error);
+  else
+    end = after_logon(session, client, request, grant, response, round, error);
+  g_mutex_unlock(&session->lock);
+  return end;
+}
+
+void session_signed(Session *session, HttpAuth *ret_scheme, char **ret_as)
+{
+  char *as = NULL;
+  g_mutex_lock(&session->lock);
+  *ret_scheme = session->proven ? session->scheme : 0;
+  g_mutex_unlock(&session->lock);
+  if (*ret_scheme == HTTP_AUTH_NEGOTIATE)
+    negotiate_ready(session->negotiate, &as, NULL);
+  else if (*ret_scheme && *ret_scheme != HTTP_AUTH_BEARER)
+    as = g_strdup(session->user);
+  *ret_as = as;
+}

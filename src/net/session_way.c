@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owns what each scheme needs and puts on a request; leaves when and how often to session.c. What
+ * is secret is built in memory that is wiped.
+ */
+#include "net/session_private.h"
+
+#include "base/error.h"
+#include "base/rule.h"
+
+#include <errno.h>
+#include <string.h>
+
+static gboolean fetch_password(Session *session, HttpClient *client, const HttpRequest *request,
+                               const HttpResponse *asked, GError **error)
+{
+  (void)client, (void)request, (void)asked;
+  if (!session->user)
+    return error_set(
+        error, EACCES, SCOPE_SIGN_IN,
+        "%s wants a user name and a password: give user= and passwd_file=", session->origin);
+  if (session->password)
+    return TRUE;
+  session->password = session->credentials.password
+                          ? session->credentials.password(session->credentials.data, error)
+                          : secret_new("", 0);
+  return session->password != NULL;
+}
+
+static gboolean fetch_token(Session *session, HttpClient *client, const HttpRequest *request,
+                            const HttpResponse *asked, GError **error)
+{
+  (void)client, (void)request, (void)asked;
+  if (!session->credentials.token)
+    return error_set(error, EACCES, SCOPE_SIGN_IN,
+                     "%s wants a token: give token_cmd=", session->origin);
+  Secret *token = session->credentials.token(session->credentials.data, error);
+  if (!token)
+    return FALSE;
+  g_mutex_lock(&session->lock); /* fill_bearer() reads it on other threads */
+  secret_free(session->token);
+  session->token = token;
+  g_mutex_unlock(&session->lock);
+  return TRUE;
+}
+
+/*
+ * Cookies come for a wrong password too (quirk 17), and what they are fetched for may be forbidden,
+ * which looks the same and ends the session (quirk 15). A path that was open before tells.
+ */
+static gboolean prove_cookies(Session *session, HttpClient *client, const HttpRequest *request,
+                              GError **error)
+{
+  static const char *const headers[] = {"Translate: f", NULL};
+  g_mutex_lock(&session->lock);
+  const char *path = session->good_path;
+  g_mutex_unlock(&session->lock);
+  const HttpRequest look = {.method = "HEAD",
+                            .path = path,
+                            .headers = headers,
+                            .origin = request->origin,
+                            .anonymous = TRUE,
+                            .cancel = request->cancel,
+                            .deadline = request->deadline};
+  g_autoptr(HttpResponse) response = NULL;
+  if (!path || !RULE("forms-prove"))
+    return TRUE;
+  if (!http_perform(client, &look, &response, error))
+    return FALSE;
+  return !session->forms->is_logon(response) ||
+         error_set(
+             error, EACCES, SCOPE_SIGN_IN,
+             "%s refused the user name or the password of %s: check that both are still right",
+             session->origin, session->user);
+}
+
+static gboolean fetch_cookies(Session *session, HttpClient *client, const HttpRequest *request,
+                              const HttpResponse *asked, GError **error)
+{
+  if (!fetch_password(session, client, request, asked, error))
+    return FALSE;
+  g_mutex_lock(&session->lock);
+  cookies_free(session->cookies);
+  session->cookies = cookies_new();
+  g_mutex_unlock(&session->lock);
+  HttpRequest here = *request;
+  here.origin = session->origin; /* another server of the store may be the one in use */
+  return session->forms->sign_in(client, &here, asked, session->user, session->password, error) &&
+         prove_cookies(session, client, &here, error);
+}
+
+static gboolean fill_basic(Session *session, const HttpRequest *request, Grant *out, GError **error)
+{
+  static const char head[] = "Authorization: Basic ";
+  const char *parts[] = {session->user, ":", secret_peek(session->password)};
+  gsize size = sizeof head + (strlen(parts[0]) + 1 + strlen(parts[2])) * 4 / 3 + 16;
+  gsize len = strlen(head);
+  gint state = 0, save = 0;
+  (void)request, (void)error;
+  out->line = g_malloc0(size);
+  memcpy(out->line, head, len);
+  for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
+    len += g_base64_encode_step((const guchar *)parts[i], strlen(parts[i]), FALSE, out->line + len,
+                                &state, &save);
+  g_base64_encode_close(FALSE, out->line + len, &state, &save);
+  return TRUE;
+}
+
+static gboolean fill_ntlm(Session *session, const HttpRequest *request, Grant *out, GError **error)
+{
+  (void)request, (void)error;
+  out->user = session->user;
+  out->password = session->password;
+  return TRUE;
+}
+
+static gboolean fill_negotiate(Session *session, const HttpRequest *request, Grant *out,
+                               GError **error)
+{
+  out->line = negotiate_line(session->negotiate, request->cancel, request->deadline, error);
+  return out->line != NULL;
+}
+
+static gboolean fill_bearer(Session *session, const HttpRequest *request, Grant *out,
+                            GError **error)
+{
+  static const char head[] = "Authorization: Bearer ";
+  (void)request, (void)error;
+  g_mutex_lock(&session->lock);
+  const char *token = secret_peek(session->token);
+  gsize size = sizeof head + strlen(token);
+  out->line = g_malloc(size); /* no printf: it would leave a copy behind */
+  memcpy(out->line, head, sizeof head);
+  g_strlcat(out->line, token, size);
+  g_mutex_unlock(&session->lock);
+  return TRUE;
+}
+
+static const Way ways[] = {
+    {HTTP_AUTH_BASIC, fetch_password, fill_basic, "refused the user name or the password",
+     "check both (an Exchange server may want DOMAIN\\user)"},
+    {HTTP_AUTH_NTLM, fetch_password, fill_ntlm, "refused the user name or the password",
+     "check both (an Exchange server may want DOMAIN\\user)"},
+    {HTTP_AUTH_FORMS, fetch_cookies, NULL, "refused the user name or the password",
+     "check both (an Exchange server may want DOMAIN\\user)"},
+    {HTTP_AUTH_NEGOTIATE, NULL, fill_negotiate, "refused the Kerberos ticket",
+     "check that it is for this realm and that the clocks agree"},
+    {HTTP_AUTH_BEARER, fetch_token, fill_bearer, "refused the token",
+     "check what token_cmd= prints"},
+};
+
+const Way *way_find(HttpAuth scheme)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS(ways); i++)
+    if (ways[i].scheme == scheme)
+      return &ways[i];
+  g_assert_not_reached();
+}
