@@ -27,7 +27,8 @@ static char *map_pages(gsize size)
     g_error("out of memory for a password");
   /* All best effort: an unprivileged user may have used up RLIMIT_MEMLOCK. */
   (void)mlock(pages, size);
-  (void)madvise(pages, size, MADV_DONTDUMP);
+  if (RULE("secret-dontdump"))
+    (void)madvise(pages, size, MADV_DONTDUMP);
   (void)madvise(pages, size, MADV_WIPEONFORK);
   return pages;
 }

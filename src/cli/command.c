@@ -39,7 +39,7 @@ static volatile pid_t group; /* of the running command: for a signal handler, un
 static void kill_group(void)
 {
   if (group > 0)
-    kill(-group, SIGKILL);
+    kill(RULE("command-group") ? -group : group, SIGKILL);
 }
 
 static void close_fd(int *fd)

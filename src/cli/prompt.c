@@ -3,6 +3,7 @@
 #include "cli/prompt.h"
 
 #include "base/error.h"
+#include "base/rule.h"
 #include "cli/quit.h"
 
 #include <errno.h>
@@ -32,7 +33,8 @@ Secret *prompt_password(const char *user, GError **error)
   }
   quit_guard(unmute);
   struct termios mute = as_it_was;
-  mute.c_lflag &= (tcflag_t) ~(ECHO);
+  if (RULE("prompt-mute"))
+    mute.c_lflag &= (tcflag_t) ~(ECHO);
   tcsetattr(STDIN_FILENO, TCSAFLUSH, &mute);
   fprintf(stderr, "Password of %s: ", user);
 

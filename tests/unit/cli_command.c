@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/rule.h"
 #include "cli/command.h"
 
 #include <errno.h>
@@ -123,6 +124,8 @@ static void test_stop(void **state)
 
 int main(void)
 {
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_output),
       cmocka_unit_test(test_isolation),

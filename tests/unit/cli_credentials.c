@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/rule.h"
 #include "cli/credentials.h"
 #include "cli/credfile.h"
 
@@ -261,6 +262,8 @@ static void test_command_once(void **state)
 
 int main(void)
 {
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_netrc),        cmocka_unit_test(test_lines),
       cmocka_unit_test(test_check),        cmocka_unit_test(test_files),
