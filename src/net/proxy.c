@@ -43,8 +43,8 @@ static gboolean check_url(const char *text, gboolean *ret, GError **error)
   if (!good)
     error_set(error, EINVAL, SCOPE_LOCAL,
               "proxy= is not http://HOST:PORT or https://HOST:PORT: correct it");
-  else if (strchr(text, '@') || has_part(url, CURLUPART_USER, NULL) ||
-           has_part(url, CURLUPART_PASSWORD, NULL))
+  else if (RULE("proxy-userinfo") && (strchr(text, '@') || has_part(url, CURLUPART_USER, NULL) ||
+                                      has_part(url, CURLUPART_PASSWORD, NULL)))
     good = error_set(error, EINVAL, SCOPE_LOCAL,
                      "proxy= holds a user or password: name the user with proxy_user=, the file of "
                      "the password with proxy_passwd_file=");
@@ -107,7 +107,7 @@ Proxy *proxy_new(const HttpProxy *options, GError **error)
   Proxy *proxy = g_new0(Proxy, 1);
   proxy->url = g_strdup(options->url);
   proxy->user = g_strdup(options->user);
-  proxy->elsewhere = options->url && !loopback;
+  proxy->elsewhere = options->url && !loopback && RULE("proxy-elsewhere");
   if (options->user) {
     proxy->password = options->password ? secret_copy(options->password) : secret_new("", 0);
     proxy->basic = make_basic(options->user, options->password);
@@ -144,7 +144,7 @@ void proxy_apply(const Proxy *proxy, CURL *easy, const char *origin, gboolean lo
                    (long)(RULE("proxy-separate") ? CURLHEADER_SEPARATE : CURLHEADER_UNIFIED));
   curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (!proxy->url) {
-    if (loopback)
+    if (loopback && RULE("proxy-loopback"))
       curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     return;
   }
@@ -157,7 +157,7 @@ void proxy_apply(const Proxy *proxy, CURL *easy, const char *origin, gboolean lo
     curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, secret_peek(proxy->password));
     curl_easy_setopt(easy, CURLOPT_PROXYAUTH,
                      (long)(CURLAUTH_BASIC | CURLAUTH_DIGEST | CURLAUTH_NTLM));
-  } else {
+  } else if (RULE("proxy-at-once")) {
     curl_easy_setopt(easy, CURLOPT_PROXYHEADER, &proxy->line);
   }
 }
@@ -211,7 +211,7 @@ GError *proxy_explain(const Proxy *proxy, CURL *easy, CURLcode code, const char 
 {
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
-  if (issued)
+  if (issued || !RULE("proxy-explain"))
     return NULL;
   if (status == 407)
     return proxy_refusal(proxy, easy, origin);

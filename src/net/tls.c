@@ -235,10 +235,11 @@ static long curl_version_of(guint min)
 void tls_apply(const TlsPolicy *policy, CURL *easy, TlsSeen *seen)
 {
   long verify = RULE("tls-verify") ? 1L : 0L, verify_name = RULE("tls-name") ? 2L : 0L;
+  guint min = RULE("tls-min") ? policy->min : 10;
   seen->policy = policy;
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? verify_name : 0L);
-  curl_easy_setopt(easy, CURLOPT_SSLVERSION, curl_version_of(policy->min));
+  curl_easy_setopt(easy, CURLOPT_SSLVERSION, curl_version_of(min));
   curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, curl_version_of(MAX(policy->min, MIN_DEFAULT)));
   if (policy->cacert) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, policy->cacert);
@@ -249,7 +250,7 @@ void tls_apply(const TlsPolicy *policy, CURL *easy, TlsSeen *seen)
   }
   if (policy->pin && RULE("tls-pin"))
     curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, policy->pin);
-  if (policy->min < MIN_DEFAULT)
+  if (policy->min < MIN_DEFAULT && RULE("tls-old"))
     curl_easy_setopt(easy, CURLOPT_SSL_CIPHER_LIST, "DEFAULT@SECLEVEL=0");
   curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, seen);
   if (curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context) != CURLE_OK)

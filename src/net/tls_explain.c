@@ -3,6 +3,7 @@
 #include "net/tls_private.h"
 
 #include "base/error.h"
+#include "base/rule.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -210,6 +211,8 @@ GError *tls_explain(const TlsPolicy *policy, const TlsSeen *seen, CURLcode code,
 {
   gboolean proxy = seen && seen->policy && tls_seen_is_proxy(seen);
   Case c = {policy, seen, code, detail, proxy ? policy->proxy : origin};
+  if (!RULE("tls-explain"))
+    return NULL;
   switch (code) {
   case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
     return explain_pin(&c);

@@ -5,6 +5,8 @@
  */
 #include "net/tls_private.h"
 
+#include "base/rule.h"
+
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
@@ -30,7 +32,7 @@ static char *plain(const void *bytes, gsize len)
   guint count = 0;
   for (const char *at = valid; *at && count < TEXT_MAX; at = g_utf8_next_char(at), count++) {
     gunichar c = g_utf8_get_char(at);
-    g_string_append_unichar(out, g_unichar_isprint(c) ? c : '?');
+    g_string_append_unichar(out, g_unichar_isprint(c) || !RULE("tls-hostile") ? c : '?');
   }
   if (count == TEXT_MAX)
     g_string_append(out, "...");
