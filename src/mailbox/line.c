@@ -15,10 +15,11 @@ gboolean line_begin(Mailbox *mailbox, const Caller *caller, CallKind kind, Store
   gint64 now = g_get_monotonic_time();
   g_mutex_lock(&mailbox->lock);
   gboolean alone = !mailbox->opened || now < mailbox->line_pause;
+  g_autofree char *why = alone ? g_strdup(mailbox->line_why) : NULL;
   g_mutex_unlock(&mailbox->lock);
   if (alone)
-    return error_set(error, EHOSTUNREACH, SCOPE_LINE,
-                     "the server cannot be reached: it is tried again in a moment");
+    return error_set(error, EHOSTUNREACH, SCOPE_LINE, "%s (it is tried again in a moment)",
+                     why ? why : "the server cannot be reached: check the network");
 
   const gint64 allowed[] = {[CALL_META] = mailbox->options.timeo_meta_ms * 1000,
                             [CALL_DATA] = 0, /* bounded by progress alone (net/) */
@@ -42,6 +43,8 @@ void line_end(Mailbox *mailbox, const GError *error)
   g_mutex_lock(&mailbox->lock);
   if (is_down(error)) {
     mailbox->line_failures++;
+    g_free(mailbox->line_why);
+    mailbox->line_why = g_strdup(error->message);
     mailbox->line_pause = g_get_monotonic_time() + policy_line_pause(mailbox->line_failures);
   } else if (!error || error_scope(error) != SCOPE_LINE) {
     mailbox->line_failures = 0;

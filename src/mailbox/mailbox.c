@@ -248,6 +248,7 @@ void mailbox_close(Mailbox *mailbox)
   g_mutex_clear(&mailbox->lock);
   g_free(mailbox->cache_dir);
   g_free(mailbox->identity);
+  g_free(mailbox->line_why);
   g_free(mailbox);
 }
 

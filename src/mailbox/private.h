@@ -41,6 +41,7 @@ struct Mailbox {
   gboolean opened;     /* lock: store_open() has succeeded */
   guint line_failures; /* lock: in a row */
   gint64 line_pause;   /* lock: monotonic us until which the server is left alone */
+  char *line_why;      /* lock: what the last failure said; NULL: none yet */
   gint written;        /* atomic: counts changes of sizes in rows, see attr_live() */
   gboolean owes;       /* lock: the worker should look for owed mtimes */
   StoreQuota quota;    /* lock */
