@@ -248,6 +248,11 @@ class HttpProxy(Apache):
     def use_cert(self, cert):
         self.restart(self.rules + self.tls(cert))
 
+    def break_down(self):
+        """At once, with all its tunnels."""
+        proc.kill_session(self.process)
+        self.process.wait(10)
+
     @property
     def connects(self):
         return [head for head in self.heads() if head[0].startswith("CONNECT ")]
