@@ -152,7 +152,7 @@ static gboolean leads_elsewhere(Call *call, const HttpResponse *response)
   if (!config_split(location, &origin, &path))
     return FALSE;
   Site *site = config_find_site(call->client->config, origin);
-  if (!site || site == call->site)
+  if (!site || site == call->site || !RULE("net-follow"))
     return FALSE;
   call->next = site;
   g_free(call->next_path);
@@ -226,7 +226,7 @@ static gboolean is_distrusted(HttpClient *client, gboolean because_silent)
   g_mutex_lock(&client->lock);
   if (because_silent)
     client->distrust_until = now + DISTRUST_US;
-  gboolean distrusted = now < client->distrust_until;
+  gboolean distrusted = now < client->distrust_until && RULE("net-distrust");
   g_mutex_unlock(&client->lock);
   return distrusted;
 }
@@ -318,7 +318,7 @@ static gboolean answer_challenge(Call *call)
 
 static gboolean go_elsewhere(Call *call)
 {
-  if (++call->hops > HOPS_MAX) {
+  if (++call->hops > HOPS_MAX && RULE("net-hops")) {
     call->error = error_new(
         ELOOP, SCOPE_ITEM, "%s and %s send each other the request in a circle: tell their operator",
         call->site->origin, call->next->origin);
@@ -377,6 +377,8 @@ static void perform(Call *call)
                        &call->error))
       return;
     attempt(call);
+    if (call->error)
+      session_gave_up(call->site->session);
     gboolean again = goes_on(call);
     grant_clear(&call->grant);
     if (!again)

@@ -86,13 +86,22 @@ void grant_clear(Grant *grant)
   *grant = (Grant){0};
 }
 
-/* Called with the lock: waits until nobody signs in. */
+/* Called with the lock: whoever waits for this thread's turn to end may go on. */
+static void end_turn(Session *session)
+{
+  if (session->busy != g_thread_self())
+    return;
+  session->busy = NULL;
+  g_cond_broadcast(&session->changed);
+}
+
+/* Called with the lock: waits until nobody else signs in. */
 static gboolean wait_turn(Session *session, const HttpRequest *request, GError **error)
 {
   int result = 0;
-  while (session->busy && result == 0)
+  while (session->busy && session->busy != g_thread_self() && result == 0)
     result = cancel_wait(request->cancel, &session->changed, &session->lock, request->deadline);
-  if (!session->busy)
+  if (!session->busy || session->busy == g_thread_self())
     return TRUE;
   return error_set(error, result, SCOPE_LINE, "%s: the sign-in took too long: try again",
                    session->origin);
@@ -255,6 +264,8 @@ gboolean session_grant(Session *session, HttpClient *client, const HttpRequest *
   out->scheme = session->scheme;
   if (good)
     out->cookies = cookies_line(session->cookies);
+  else
+    end_turn(session);
   g_mutex_unlock(&session->lock);
 
   const Way *way = good && out->scheme ? way_find(out->scheme) : NULL;
@@ -285,6 +296,8 @@ void session_accepted(Session *session, const Grant *grant, const HttpRequest *r
         session->good_path = g_strdup(request->path);
     }
   }
+  if (!request->anonymous)
+    end_turn(session);
   g_mutex_unlock(&session->lock);
 }
 
@@ -336,10 +349,15 @@ static ChallengeEnd after_401(Session *session, HttpClient *client, const HttpRe
   return choose(session, client, request, response, error) ? CHALLENGE_AGAIN : CHALLENGE_ERROR;
 }
 
-/* The same for 440 or a redirect to the logon page. */
+/*
+ * The same for 440 or a redirect to the logon page. Exchange says so for "forbidden" as well, and
+ * ends the session with it, for all who use it (quirk 15). So a request is sent again with a new
+ * session that nobody else has until the answer is there (ALONE): a second 440 is then meant for
+ * this request. What takes long to send goes along with the others once, then alone too.
+ */
 static ChallengeEnd after_logon(Session *session, HttpClient *client, const HttpRequest *request,
                                 const Grant *grant, const HttpResponse *response, guint round,
-                                GError **error)
+                                gboolean alone, GError **error)
 {
   if (!(session->allowed & HTTP_AUTH_FORMS) || !session->user) {
     error_set(error, EACCES, SCOPE_SIGN_IN, "%s wants to be signed in to by a web form: %s",
@@ -354,19 +372,23 @@ static ChallengeEnd after_logon(Session *session, HttpClient *client, const Http
               session->origin);
     return CHALLENGE_ERROR;
   }
-  /* Exchange answers 440 for "forbidden" as well, and ends the session with it. */
-  if (grant->scheme == HTTP_AUTH_FORMS && session->good && round > 0 && RULE("session-forbidden"))
+  if (alone && RULE("session-forbidden"))
     return CHALLENGE_TAKE;
   if (grant->scheme == HTTP_AUTH_FORMS && !session->proven) {
-    const Way *way = way_find(HTTP_AUTH_FORMS);
     g_propagate_error(
-        error, hold(session, error_new(EACCES, SCOPE_SIGN_IN, "%s %s of %s: %s", session->origin,
-                                       way->refused, session->user, way->step)));
+        error, hold(session, error_new(EACCES, SCOPE_SIGN_IN,
+                                       "%s ended the session of %s at once: check the user name "
+                                       "and the password (it may want DOMAIN\\user), and that "
+                                       "this user has a right to the mailbox",
+                                       session->origin, session->user)));
     session->scheme = 0;
     return CHALLENGE_ERROR;
   }
-  return adopt(session, HTTP_AUTH_FORMS, client, request, response, error) ? CHALLENGE_AGAIN
-                                                                           : CHALLENGE_ERROR;
+  if (!adopt(session, HTTP_AUTH_FORMS, client, request, response, error))
+    return CHALLENGE_ERROR;
+  if (session->proven && (round > 0 || !request->has_body_fd) && RULE("session-alone"))
+    session->busy = g_thread_self();
+  return CHALLENGE_AGAIN;
 }
 
 ChallengeEnd session_challenged(Session *session, HttpClient *client, const HttpRequest *request,
@@ -375,18 +397,28 @@ ChallengeEnd session_challenged(Session *session, HttpClient *client, const Http
 {
   ChallengeEnd end = CHALLENGE_ERROR;
   g_mutex_lock(&session->lock);
+  gboolean alone = session->busy == g_thread_self();
+  gboolean unauthorized = http_response_status(response) == 401;
+  end_turn(session);
   if (!wait_turn(session, request, error) || !may_try(session, error))
     end = CHALLENGE_ERROR;
   else if (round >= ROUNDS_MAX)
     end = CHALLENGE_TAKE;
-  else if (grant->generation != session->generation)
+  else if (grant->generation != session->generation && (round == 0 || unauthorized))
     end = CHALLENGE_AGAIN;
-  else if (http_response_status(response) == 401)
+  else if (unauthorized)
     end = after_401(session, client, request, grant, response, round, error);
   else
-    end = after_logon(session, client, request, grant, response, round, error);
+    end = after_logon(session, client, request, grant, response, round, alone, error);
   g_mutex_unlock(&session->lock);
   return end;
+}
+
+void session_gave_up(Session *session)
+{
+  g_mutex_lock(&session->lock);
+  end_turn(session);
+  g_mutex_unlock(&session->lock);
 }
 
 void session_signed(Session *session, HttpAuth *ret_scheme, char **ret_as)

@@ -63,5 +63,8 @@ ChallengeEnd session_challenged(Session *session, HttpClient *client, const Http
                                 const Grant *grant, const HttpResponse *response, guint round,
                                 GError **error);
 
+/* No answer came to this thread's request: nobody need wait for it. */
+void session_gave_up(Session *session);
+
 /* As http_client_signed(). */
 void session_signed(Session *session, HttpAuth *ret_scheme, char **ret_as);
