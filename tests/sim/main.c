@@ -10,6 +10,7 @@
 
 #include <gmime/gmime.h>
 #include <libxml/parser.h>
+#include <locale.h>
 #include <signal.h>
 #include <string.h>
 
@@ -142,6 +143,7 @@ int main(int argc, char **argv)
   xmlInitParser();
   xmlSetGenericErrorFunc(NULL, ignore); /* what a client sends is no news of ours */
   int code = 1;
+  setlocale(LC_CTYPE, "");
   Http *http = NULL;
   if (options_parse(&options, &argc, &argv, &error) && set_up(&sim, &options, &error)) {
     http = http_start(&sim, options.address, options.port, &error);
