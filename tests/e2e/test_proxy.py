@@ -75,6 +75,10 @@ def works(m, server):
     assert server.client.get("work/a.txt") == data
     m.sh("mv work/a.txt work/b.txt; ls -l work")
     assert m.read("work/b.txt") == data
+    for i in range(16):  # over more than one connection
+        server.client.put(f"work/n{i}.txt", data)
+    m.sh("ls work > /dev/null; for i in $(seq 0 15); do cmp work/n$i.txt work/b.txt & done; "
+         "for j in $(jobs -p); do wait $j || exit 9; done", timeout=60)
     assert m.complaints() == []
 
 
@@ -108,7 +112,7 @@ def test_https_by_a_proxy(front, start_proxy, mount, ca):
     with mount(front, cacert=ca.pem, proxy=proxy.url, attr_ttl=0) as m:
         works(m, front)
     heads = proxy.heads()
-    assert heads == proxy.connects and heads[0][0] == f"CONNECT localhost:{front.port} HTTP/1.1"
+    assert len(heads) > 1 and heads == proxy.connects and heads[0][0] == f"CONNECT localhost:{front.port} HTTP/1.1"
     assert all(head[2:] == ("-", "-") for head in heads), "the origin's password is not the proxy's"
     assert {head[2] for head in front.heads()} <= {"-", ORIGINS}
 

@@ -190,11 +190,11 @@ static void test_loopback(void **state)
   (void)state;
   Server *server = server_new(serve_hello), *proxy = server_new(serve_hello);
   g_setenv("http_proxy", proxy->origin, TRUE);
-  g_setenv("no_proxy", "127.0.0.1", TRUE);
   HttpClient *direct = client_by(server->origin, NULL, NULL);
   assert_int_equal(ask_for(direct, "GET"), 200);
   assert_int_equal(server_requests(server), 1);
   assert_int_equal(server_requests(proxy), 0);
+  g_setenv("no_proxy", "127.0.0.1", TRUE); /* nor does that hold when one is named */
   HttpClient *by = client_by(server->origin, proxy, NULL);
   assert_int_equal(ask_for(by, "GET"), 200);
   assert_int_equal(server_requests(server), 1);
