@@ -105,7 +105,8 @@ GError *auth_refusal(const char *origin, guint offered, guint allowed, const Aut
                      means->no_ticket ? means->no_ticket : "there is no Kerberos ticket: run kinit",
                      usable & by_password ? ", or give user= and passwd_file=" : "");
   if (usable & by_password)
-    return error_new(EACCES, SCOPE_SIGN_IN,
-                     "%s, but no user name and password were given: give user= and passwd_file=", start);
+    return error_new(
+        EACCES, SCOPE_SIGN_IN,
+        "%s, but no user name and password were given: give user= and passwd_file=", start);
   return error_new(EACCES, SCOPE_SIGN_IN, "%s, but no token: give token_cmd=", start);
 }
