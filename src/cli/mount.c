@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/client.h"
 #include "cli/daemon.h"
+#include "cli/many.h"
 #include "cli/opts.h"
 #include "cli/source.h"
 #include "fs/fs.h"
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_TROUBLE 1
@@ -49,18 +51,18 @@ static char *find_cache_dir(const Options *options, const char *identity)
   return g_build_filename(g_get_user_cache_dir(), "exchangefs", sum, NULL);
 }
 
-static Mailbox *make_mailbox(const Options *options, const Source *source, Credentials *credentials,
-                             GError **error)
+/* CACHE_DIR NULL: by IDENTITY. CANCEL, when not NULL, ends it. */
+static Mailbox *make_mailbox(const Options *options, const Source *source, const ClientWho *who,
+                             const char *cache_dir, Cancel *cancel, GError **error)
 {
-  const char *user = credentials_user(credentials);
-  const ClientWho who = {.name = g_get_user_name(), .uid = getuid(), .credentials = credentials};
-  HttpClient *client = client_make(options, source, &who, error);
+  const char *user = who->credentials ? credentials_user(who->credentials) : NULL;
+  HttpClient *client = client_make(options, source, who, error);
   if (!client)
     return NULL;
-  g_autofree char *identity = source_identity(source, user);
-  g_autofree char *cache_dir = find_cache_dir(options, identity);
+  g_autofree char *identity = source_identity(source, who->many ? who->name : user);
+  g_autofree char *found = cache_dir ? NULL : find_cache_dir(options, identity);
   MailboxOptions mailbox = {
-      .cache_dir = cache_dir,
+      .cache_dir = cache_dir ? cache_dir : found,
       .identity = identity,
       .cache_size = options->cache_size,
       .attr_ttl_ms = options->attr_ttl_ms,
@@ -69,22 +71,14 @@ static Mailbox *make_mailbox(const Options *options, const Source *source, Crede
       .sizes_exact = options->sizes_exact != 0,
       .read_only = options->read_only,
       .offline = options->offline != 0,
+      .cancel = cancel,
   };
   return mailbox_open(webdav_store_new(client, source->path), &mailbox, error);
 }
 
-static gboolean mount_and_serve(const Options *options, const Source *source, Daemon *daemon,
-                                GError **error)
+static gboolean serve(const Options *options, Mailbox *mailbox, Users *users, const char *shown,
+                      Daemon *daemon, GError **error)
 {
-  if (!start_log(options, error))
-    return FALSE;
-  g_autofree char *host = source_host(source);
-  g_autoptr(Credentials) credentials = credentials_new(options, host, error);
-  Mailbox *mailbox = credentials ? make_mailbox(options, source, credentials, error) : NULL;
-  if (!mailbox)
-    return FALSE;
-
-  g_autofree char *shown = g_strconcat(source->origin, source->path, NULL);
   FsOptions look = {
       .source = shown,
       .uid = (uid_t)options->uid,
@@ -92,18 +86,80 @@ static gboolean mount_and_serve(const Options *options, const Source *source, Da
       .umask = (mode_t)options->umask,
       .read_only = options->read_only,
       .allow_other = options->allow_other,
+      .users = users,
   };
-  Fs *fs = fs_mount(mailbox, options->mountpoint, &look, error);
-  gboolean ok = fs != NULL;
-  if (ok) {
-    log_info("cli", "%s is mounted on %s: %s", shown, options->mountpoint,
-             mailbox_description(mailbox));
-    daemon_ready(daemon);
-    ok = fs_serve(fs, error);
-    fs_free(fs);
-  }
+  g_autoptr(Fs) fs = fs_mount(mailbox, options->mountpoint, &look, error);
+  if (!fs)
+    return FALSE;
+  log_info("cli", "%s is mounted on %s: %s", shown, options->mountpoint,
+           users ? "a directory for each user" : mailbox_description(mailbox));
+  daemon_ready(daemon);
+  return fs_serve(fs, error);
+}
+
+static gboolean serve_one(const Options *options, const Source *source, Daemon *daemon,
+                          GError **error)
+{
+  g_autofree char *host = source_host(source);
+  g_autofree char *shown = g_strconcat(source->origin, source->path, NULL);
+  g_autoptr(Credentials) credentials = credentials_new(options, host, error);
+  if (!credentials)
+    return FALSE;
+  const ClientWho who = {.name = g_get_user_name(), .uid = getuid(), .credentials = credentials};
+  Mailbox *mailbox = make_mailbox(options, source, &who, NULL, NULL, error);
+  gboolean ok = mailbox && serve(options, mailbox, NULL, shown, daemon, error);
   credentials_stop(credentials);
   mailbox_close(mailbox);
+  return ok;
+}
+
+typedef struct {
+  const Options *options;
+  const char *cache_dir; /* each user's is in it */
+} Many;
+
+/* A UsersOpenFunc: its data is a Many. */
+static Mailbox *open_user(const char *name, uid_t uid, Cancel *cancel, gpointer data,
+                          GError **error)
+{
+  const Many *many = data;
+  g_auto(Source) source = {0};
+  if (!many_source(many->options->source, name, uid, &source, error))
+    return NULL;
+  g_autofree char *own = g_strdup_printf("%s/%lu", many->cache_dir, (unsigned long)uid);
+  const ClientWho who = {.name = name, .uid = uid, .many = TRUE};
+  return make_mailbox(many->options, &source, &who, own, cancel, error);
+}
+
+/* Each user takes a dozen files and connections; 1,024, the usual limit, would be soon used up. */
+static void allow_many_files(void)
+{
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+static gboolean serve_many(const Options *options, Daemon *daemon, GError **error)
+{
+  g_autofree char *identity = g_strconcat("multiuser ", options->source, NULL);
+  g_autofree char *cache_dir = find_cache_dir(options, identity);
+  Many many = {options, cache_dir};
+  allow_many_files();
+  Users *users = users_open(cache_dir, options->timeo_meta_ms, open_user, &many, error);
+  gboolean ok = users && serve(options, NULL, users, options->source, daemon, error);
+  users_close(users);
+  return ok;
+}
+
+static gboolean mount_and_serve(const Options *options, const Source *source, Daemon *daemon,
+                                GError **error)
+{
+  if (!start_log(options, error))
+    return FALSE;
+  gboolean ok = options->multiuser ? serve_many(options, daemon, error)
+                                   : serve_one(options, source, daemon, error);
   if (ok)
     log_info("cli", "%s is unmounted", options->mountpoint);
   return ok;
@@ -113,9 +169,10 @@ static gboolean check(Options *options, Source *source, GError **error)
 {
   if (options->broken_rules && !rule_break(options->broken_rules))
     return error_set(error, EINVAL, SCOPE_LOCAL, "break= is for builds with XFS_PROVE");
-  if (!credentials_check(options, error))
+  if (options->multiuser ? !many_check(options, geteuid() == 0, error)
+                         : !source_parse(options->source, source, error))
     return FALSE;
-  if (!source_parse(options->source, source, error))
+  if (!credentials_check(options, error))
     return FALSE;
   /* The daemon leaves this directory. */
   char *given = options->mountpoint;

@@ -51,6 +51,7 @@ typedef struct {
   const char *what;
   Caller caller;
   gulong ending_id;
+  gboolean loud; /* an error is for the log, whatever its errno */
   GError *error; /* set by the mailbox; answered and freed by call_end() */
 } Call;
 
@@ -77,8 +78,8 @@ gboolean reply_open(Call *call, const struct fuse_file_info *info);
 gboolean reply_create(Call *call, const Attr *attr, const struct fuse_file_info *info);
 void reply_bytes(Call *call, const void *bytes, gsize len);
 void reply_written(Call *call, gsize len);
-void reply_stat(Call *call, const struct stat *st); /* not to be kept */
-/* ENTRY is made by hand: see entry_fill(). */
+/* ST or ENTRY is made by hand: see entry_fill(); VALID in seconds. */
+void reply_stat(Call *call, const struct stat *st, double valid);
 void reply_made_entry(Call *call, const struct fuse_entry_param *entry);
 void reply_fd(Call *call, int fd, gint64 offset, gsize len);
 

@@ -122,9 +122,9 @@ void reply_attr(Call *call, const Attr *attr)
   fuse_reply_attr(take_request(call), &st, seconds(attr_us(call, attr)));
 }
 
-void reply_stat(Call *call, const struct stat *st)
+void reply_stat(Call *call, const struct stat *st, double valid)
 {
-  fuse_reply_attr(take_request(call), st, 0);
+  fuse_reply_attr(take_request(call), st, valid);
 }
 
 void reply_statfs(Call *call, const struct statvfs *st)
@@ -222,7 +222,7 @@ void call_end(Call *call)
   if (call->req) {
     int errnum = errno_for_kernel(call->error);
     const char *text = call->error ? call->error->message : "no answer was made";
-    if (speaks_for_itself(call, errnum))
+    if (!call->loud && speaks_for_itself(call, errnum))
       log_debug("fs", "%s: %s (%s)", call->what, text, g_strerror(errnum));
     else if (worth_a_line(text))
       log_warning("fs", "%s: %s", call->what, text);

@@ -17,13 +17,13 @@
 
 #include <errno.h>
 
+/* The root and the names in it stay what they are as long as it is mounted. */
+#define ENTRY_SECONDS (24 * 60 * 60)
+
 #define USER_SHIFT 28
 #define USER_MASK ((1ull << 12) - 1)
 #define LOCAL_MASK ((1ull << USER_SHIFT) - 1)
-#define TOP 1 /* the ino of a mailbox's root */
-#define ENTRY_SECONDS                                                                              \
-  (24 * 60 * 60)                /* a name in the root is its user's as long as it is mounted       \
-                                 */
+#define TOP 1                   /* the ino of a mailbox's root */
 #define UNKNOWN_INO 0xffffffffu /* as libfuse has it: yet to be looked up */
 #define NO_UID ((uid_t)-1)      /* of a user namespace that does not map to ours */
 
@@ -116,8 +116,13 @@ void root_lookup(Call *call, const char *name)
     return;
   }
   const User *user = users_lookup(call->fs->users, &call->caller, uid, name, &call->error);
+  call->loud = error_scope(call->error) != SCOPE_ITEM; /* the own one could not be opened */
   if (!user)
     return;
+  if (user->uid != uid && !RULE("multi-lookup-told")) {
+    reply_errno(call, EACCES);
+    return;
+  }
   user_entry(call, user, &entry);
   reply_made_entry(call, &entry);
 }
@@ -127,7 +132,7 @@ void root_getattr(Call *call)
   const Fs *fs = call->fs;
   struct stat st;
   stat_of_dir(FUSE_ROOT_ID, 0555, fs->uid, fs->gid, fs->since, &st);
-  reply_stat(call, &st);
+  reply_stat(call, &st, ENTRY_SECONDS);
 }
 
 /* A piece of the root's listing. The kernel is to look each name up: no node is handed out. */
@@ -157,8 +162,8 @@ static gboolean root_add(RootListing *listing, const char *name, guint64 ino, of
 }
 
 /*
- * Each user sees the own directory, there or yet to be opened by the lookup; root sees all that
- * came, though it may not enter them.
+ * Each user sees the own directory, there or yet to be opened by the lookup. Root sees all that
+ * came, though it may not enter them, and does not come by looking.
  */
 void root_readdir(Call *call, size_t size, off_t offset, gboolean plus)
 {
@@ -175,7 +180,7 @@ void root_readdir(Call *call, size_t size, off_t offset, gboolean plus)
     own |= user->uid == uid;
     room = root_add(&listing, user->name, (guint64)i << USER_SHIFT | TOP, DOT_DOT + (off_t)i);
   }
-  if (room && !own && uid != NO_UID) {
+  if (room && !own && uid != 0 && uid != NO_UID) {
     g_autofree char *name = users_name(uid, NULL);
     root_add(&listing, name, UNKNOWN_INO, DOT_DOT + (off_t)USERS_MAX + 1);
   }

@@ -32,6 +32,7 @@ typedef struct {
   User user; /* read-only once open */
   UserState state;
   guint waiting;  /* calls that look at this */
+  gint64 began;   /* OPENING: since when */
   GError *failed; /* AWAY: why */
   gint64 failed_at;
 } Guest;
@@ -186,8 +187,9 @@ static void open_guest(gpointer data, gpointer shared)
   if (!ok) {
     guest->state = USER_AWAY;
     guest->failed_at = g_get_monotonic_time();
-    guest->failed = error_new(error_errno(error), error_scope(error), "%s (uid %lu): %s",
-                              user->name, (unsigned long)user->uid, error->message);
+    guest->failed =
+        error_new(error_errno(error), MAX(error_scope(error), SCOPE_STORE), "%s (uid %lu): %s",
+                  user->name, (unsigned long)user->uid, error->message);
   }
   g_cond_broadcast(&users->changed);
   g_mutex_unlock(&users->lock);
@@ -276,18 +278,23 @@ static Guest *guest_get(Users *users, uid_t uid, char *name, gid_t gid)
   return guest;
 }
 
-/* With the lock held: waits until GUEST is open, beginning with the opening when it must. */
+/*
+ * With the lock held: waits until GUEST is open, beginning with the opening when it must. The time
+ * is that of the opening, not of each call: the kernel sends lookups of one name one by one, and
+ * whoever waits there cannot even be killed.
+ */
 static const User *guest_wait(Users *users, const Caller *caller, Guest *guest, GError **error)
 {
-  gint64 deadline = g_get_monotonic_time() + users->wait_us;
   int failed = 0;
   if (guest->state == USER_AWAY && !failed_lately(guest)) {
     g_clear_error(&guest->failed);
     guest->state = USER_OPENING;
+    guest->began = g_get_monotonic_time();
     g_thread_pool_push(users->opening, guest, NULL);
   }
   while (guest->state == USER_OPENING && !failed)
-    failed = cancel_wait(caller->cancel, &users->changed, &users->lock, deadline);
+    failed =
+        cancel_wait(caller->cancel, &users->changed, &users->lock, guest->began + users->wait_us);
   if (guest->state == USER_OPEN)
     return &guest->user;
   if (guest->state == USER_AWAY)

@@ -34,7 +34,7 @@ typedef Mailbox *(*UsersOpenFunc)(const char *name, uid_t uid, Cancel *cancel, g
 
 /*
  * A table without users. DIR, made private and locked for this mount, remembers who has which
- * range. WAIT_MS: how long a call waits for a mailbox that is being opened. Blocks on the disk.
+ * range. WAIT_MS: how long after the start of an opening calls wait for it. Blocks on the disk.
  */
 Users *users_open(const char *dir, gint64 wait_ms, UsersOpenFunc func, gpointer data,
                   GError **error);
@@ -45,9 +45,9 @@ void users_close(Users *users);
 /*
  * UID, on whose behalf CALLER runs, looks NAME up: the user of that name, if open. UID's own name
  * opens UID's mailbox; the wait for that ends with the caller's token (EINTR) or WAIT_MS
- * (ETIMEDOUT), the opening goes on. Why it failed is told to all who come within USERS_MEMORY_US,
- * without asking again. ENOENT: no such user has come. ENOSPC: USERS_MAX have. May block in the
- * host's user database as well.
+ * (ETIMEDOUT), the opening goes on. Why it failed (a scope of SCOPE_STORE or more) is told to all
+ * who come within USERS_MEMORY_US, without asking again. ENOENT with SCOPE_ITEM: no such user has
+ * come. ENOSPC: USERS_MAX have. May block in the host's user database as well.
  */
 #define USERS_MEMORY_US (3 * G_USEC_PER_SEC)
 const User *users_lookup(Users *users, const Caller *caller, uid_t uid, const char *name,
