@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from xfse2e import samples
 from xfse2e.dav import Dav
-from xfse2e.proc import kill_session, run
+from xfse2e.proc import SANITIZED, kill_session, run, sudo
 from xfse2e.server import PASSWORD, USER
 
 FACES = {"2003": ("e2003-fba", (), "/exchweb/bin/auth/owaauth.dll"),
@@ -302,16 +302,45 @@ def test_the_password_changes_while_mounted(forms, mount, how):
         assert any(re.search("password", line) for line in m.complaints()), m.said[-2000:]
 
 
+# -- another server of the same store -------------------------------------------------------------
+
+@pytest.mark.parametrize("face", ["2003", "2007"])
+def test_a_folder_at_another_server(forms, mount, face):
+    """Its replica is elsewhere: the same request goes there, signed in there, if servers= names it."""
+    there = forms(face)
+    there.person.mkcol("/public/Sales/new")
+    there.person.put("/public/Sales/price.txt", b"a lot\n")
+    origin = there.url.split("/exchange/")[0]
+    here = forms(face, args=("--elsewhere", "/public/Sales=" + origin))
+    url = here.url.replace("/exchange/alice/", "/public/")
+    with mount(here, url=url, servers=origin, attr_ttl=0) as m:
+        with there.counting() as c:
+            assert sorted(m.names("Sales")) == ["new", "price.txt"]
+            assert m.read("Sales/price.txt") == b"a lot\n"
+            m.write("Sales/more.txt", b"and more\n")
+        assert sign_ins(there, c) == 1
+    assert there.person.get("/public/Sales/more.txt") == b"and more\n"
+    with mount(here, url=url, attr_ttl=0) as m, there.counting() as c:
+        assert "Sales" in m.names()
+        assert m.errno_of("os.listdir('Sales')") != "OK"
+    assert c.lines == []
+
+
 # -- secrets --------------------------------------------------------------------------------------
 
 @each_face
-def test_cookies_and_password_leave_no_trace(forms, mount, face):
+def test_cookies_and_password_leave_no_trace(forms, mount, work, face):
     sim = forms(face, "renew=16")
     with mount(sim, attr_ttl=0) as m:
         m.sh("cat work/*; echo new > work/new.txt")
         order(sim, "expire")
         m.sh("cat work/new.txt; ls work")
         seen = b"".join(open(f"/proc/{m.pid}/{name}", "rb").read() for name in ("cmdline", "environ"))
+        if not SANITIZED:
+            run(sudo(["gcore", "-o", work / "core", str(m.pid)]), timeout=60)
+            core = run(sudo(["cat", work / f"core.{m.pid}"]), timeout=60).out
+            assert b"owaauth.dll" in core or b"CookieAuth" in core, "this is no core of the mount"
+            assert PASSWORD.encode() not in core
         texts = [seen, m.said.encode()]
         for folder, _, names in os.walk(m.cache):
             texts += [open(os.path.join(folder, name), "rb").read() for name in names]
@@ -341,6 +370,9 @@ class Web:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 asked.append((self.command, self.path, body))
                 status, headers, text = answer(self.command, self.path)
+                if not status:  # not a word
+                    self.close_connection = True
+                    return
                 self.send_response_only(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -430,6 +462,19 @@ def test_a_session_that_never_holds(web, mount):
         return (302, {"Location": AUTH}, b"") if method == "GET" else (440, {}, b"")
     server = web(answer)
     refused(mount(server).start_fails(), "password")
+    assert sum(method == "POST" for method, _, _ in server.asked) == 1
+
+
+def test_a_password_is_not_sent_twice(web, mount):
+    """Nobody knows whether a server that hung up has counted it."""
+    def answer(method, path):
+        if method == "POST":
+            return 0, {}, b""
+        if path.startswith(AUTH):
+            return 200, HTML, page("owaauth.dll")
+        return (302, {"Location": AUTH}, b"") if method == "GET" else (440, {}, b"")
+    server = web(answer)
+    assert mount(server).start_fails(timeout=60).rc != 0
     assert sum(method == "POST" for method, _, _ in server.asked) == 1
 
 

@@ -33,7 +33,8 @@ gboolean dav_is_logon_redirect(const HttpResponse *response)
 
 static gboolean is_logon(const HttpResponse *response)
 {
-  return http_response_status(response) == 440 || dav_is_logon_redirect(response);
+  return RULE("forms-logon") &&
+         (http_response_status(response) == 440 || dav_is_logon_redirect(response));
 }
 
 /* The path of URL at the server that is signed in to; FALSE with EACCES when it is elsewhere. */
@@ -65,7 +66,8 @@ static gboolean ask(const Logon *logon, const char *path, const GString *body,
                          .body_len = body ? body->len : 0,
                          .cancel = logon->request->cancel,
                          .deadline = logon->request->deadline,
-                         .changes = body != NULL}; /* a second try may lock the account */
+                         /* A second try may lock the account. */
+                         .changes = body && RULE("forms-once")};
   return http_perform(logon->client, &request, ret, error);
 }
 
@@ -225,7 +227,8 @@ static gboolean send_form(Logon *logon, const LogonForm *form, const char *user,
   GString *body = fill_form(form, user, secret_peek(password));
   gboolean newer = g_str_has_prefix(path, "/owa/auth.owa");
   gboolean sent = ask(logon, path, body, newer ? owa2010 : plain, &response, error);
-  secret_wipe(body->str, body->allocated_len);
+  if (RULE("forms-wipe"))
+    secret_wipe(body->str, body->allocated_len);
   g_string_free(body, TRUE);
   return sent && judge(logon, response, error);
 }
