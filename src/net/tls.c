@@ -119,10 +119,9 @@ static int give_password(char *buffer, int size, int writing, void *user)
   ask->wanted = TRUE;
   const char *text = ask->password ? secret_peek(ask->password) : "";
   gsize len = strlen(text);
-  if (len == 0 || len > (gsize)size)
+  if (len == 0 || len >= (gsize)size)
     return -1;
-  memcpy(buffer, text, len);
-  return (int)len;
+  return (int)g_strlcpy(buffer, text, (gsize)size);
 }
 
 static gboolean load_key(TlsPolicy *policy, const char *path, const Secret *password,
@@ -176,21 +175,23 @@ TlsPolicy *tls_policy_new(const HttpTls *options, const char *origin, const char
               origin);
     return NULL;
   }
-  g_autoptr(TlsPolicy) policy = g_new0(TlsPolicy, 1);
+  TlsPolicy *policy = g_new0(TlsPolicy, 1);
   policy->min = min;
   policy->proxy = g_strdup(proxy);
   if (options->cacert) /* it is read again later, and a daemon leaves its directory */
     policy->cacert = g_canonicalize_filename(options->cacert, NULL);
   policy->pin = g_strdup(options->pin);
-  if (!load(policy, options, error))
+  if (!load(policy, options, error)) {
+    tls_policy_free(policy);
     return NULL;
+  }
   if (https && min < MIN_DEFAULT && RULE("tls-loud"))
     log_warning("net",
                 "tls_min=1.%u lets %s use TLS 1.%u and the old ciphers and signatures of its time, "
                 "which others on the way may be able to read: patch that server, then take the "
                 "option away",
                 min - 10, origin, min - 10);
-  return g_steal_pointer(&policy);
+  return policy;
 }
 
 void tls_policy_free(TlsPolicy *policy)
