@@ -181,15 +181,14 @@ def test_a_certificate_is_judged_behind_a_proxy_too(front, start_proxy, mount):
     assert front.heads() == []
 
 
-def test_a_proxy_spoken_to_by_tls(front, work, ca, mount, sign_in):
+def test_a_proxy_spoken_to_by_tls(front, start_proxy, ca, mount, sign_in):
     """Its certificate is judged as well, and it is the proxy that is named."""
-    proxy = HttpProxy(work / "proxy", PROXY_USER, PROXY_PASSWORD, cert=ca.issue())
+    proxy = start_proxy(user=PROXY_USER, password=PROXY_PASSWORD, cert=ca.issue())
     with mount(front, cacert=ca.pem, attr_ttl=0, **sign_in(proxy)) as m:
         works(m, front)
     proxy.use_cert(ca.issue(start=-20, end=-2))
     refused(mount(front, cacert=ca.pem, **sign_in(proxy)), f"exchangefs: {proxy.url}: the certificate",
             "has expired")
-    proxy.stop()
 
 
 def test_proxy_url_with_a_password(mount, sim):
