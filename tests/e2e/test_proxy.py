@@ -131,6 +131,16 @@ def test_https_and_a_sign_in_at_the_proxy(front, proxy, mount, ca, sign_in):
         assert secret not in said
 
 
+def test_digest_at_the_proxy(front, sim, start_proxy, mount, ca, sign_in):
+    """By https, where the challenge costs nothing; by http it would cost each body twice."""
+    proxy = start_proxy(user=PROXY_USER, password=PROXY_PASSWORD, digest=True)
+    with mount(front, cacert=ca.pem, attr_ttl=0, **sign_in(proxy)) as m:
+        works(m, front)
+    assert {head[3].split()[0] for head in proxy.heads() if head[1] == "200"} == {"Digest"}
+    assert PROXYS not in {head[3] for head in proxy.heads()}, "the password is not shown"
+    refused(mount(sim, **sign_in(proxy)), "it offers Digest", "ask its operator for a way in by Basic")
+
+
 @pytest.mark.parametrize("https", [False, True], ids=["http", "https"])
 def test_no_password_and_a_wrong_one(front, sim, proxy, mount, ca, sign_in, https):
     server, options = (front, {"cacert": ca.pem}) if https else (sim, {})

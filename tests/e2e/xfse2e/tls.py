@@ -221,23 +221,27 @@ class TlsFront(Apache):
 
 
 class HttpProxy(Apache):
-    """A proxy for all addresses, http and https. USER, PASSWORD: who may use it. CERT: it is itself
-    spoken to by TLS."""
+    """A proxy for all addresses, http and https. USER, PASSWORD: who may use it, by Basic or, with
+    DIGEST, by that. CERT: it is itself spoken to by TLS."""
 
-    def __init__(self, directory, user=None, password=None, cert=None):
+    def __init__(self, directory, user=None, password=None, cert=None, digest=False):
         d = pathlib.Path(directory)
         d.mkdir()
         granted = "Require all granted"
         if user:
-            hashed = run(["openssl", "passwd", "-apr1", password]).text.strip()
-            (d / "users").write_text(f"{user}:{hashed}\n")
-            granted = (f"AuthType Basic\nAuthName proxy\nAuthUserFile {d}/users\n"
-                       "Require valid-user")
+            if digest:
+                hashed = hashlib.md5(f"{user}:proxy:{password}".encode()).hexdigest()
+                (d / "users").write_text(f"{user}:proxy:{hashed}\n")
+            else:
+                hashed = run(["openssl", "passwd", "-apr1", password]).text.strip()
+                (d / "users").write_text(f"{user}:{hashed}\n")
+            granted = (f"AuthType {'Digest' if digest else 'Basic'}\nAuthName proxy\n"
+                       f"AuthUserFile {d}/users\nRequire valid-user")
         self.rules = (f"ProxyRequests On\nProxyVia Off\nAllowCONNECT 1-65535\n"
                       f"AllowEncodedSlashes NoDecode\n<Proxy *>\n{granted}\n</Proxy>\n")
         super().__init__(d, "proxy", ("proxy", "proxy_http", "proxy_connect", "authn_core",
-                                      "authn_file", "authz_user", "auth_basic", "ssl",
-                                      "socache_shmcb"), self.rules + self.tls(cert))
+                                      "authn_file", "authz_user", "auth_basic", "auth_digest",
+                                      "ssl", "socache_shmcb"), self.rules + self.tls(cert))
         self.url = f"{'https' if cert else 'http'}://localhost:{self.port}"
 
     @staticmethod
