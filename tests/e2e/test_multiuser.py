@@ -8,8 +8,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
-import subprocess
 import time
 
 import pytest
@@ -17,65 +15,16 @@ import pytest
 from xfse2e import proc, samples
 from xfse2e.dav import Dav
 from xfse2e.mount import interrupt
+from xfse2e.people import ANN, BEN, CAT, Person, as_user, many  # noqa: F401 (a fixture)
 from xfse2e.proc import run
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="several users take root")
-
-ANN, BEN, CAT = 4001, 4002, 4003  # no host knows them: their directories are called so
-
-
-def as_user(uid, argv):
-    return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *argv]
-
-
-class Person:
-    """Somebody who works below M, as root only in name when UID is 0."""
-
-    def __init__(self, m, uid):
-        self.m, self.uid = m, uid
-
-    def argv(self, argv):
-        return list(argv) if self.uid == 0 else as_user(self.uid, argv)
-
-    def sh(self, script, *args, **kw):
-        words = f"set -o pipefail; cd {shlex.quote(os.fspath(self.m.path))} || exit 111\n{script}"
-        return run(self.argv(["bash", "-c", words, "sh", *map(str, args)]), **kw)
-
-    def python(self, code, *args, **kw):
-        head = (f"import os,sys,json,errno,time,ctypes\nos.chdir({os.fspath(self.m.path)!r})\n"
-                "def verdict(f):\n"
-                "    try:\n        f()\n        return 'OK'\n"
-                "    except OSError as e:\n        return errno.errorcode[e.errno]\n")
-        return run(self.argv([proc.PYTHON, "-c", head + code, *map(str, args)]), **kw)
-
-    def errno_of(self, expression, *args):
-        return self.python(f"print(verdict(lambda: {expression}))", *args).text.strip()
-
-    def names(self, folder):
-        return set(json.loads(self.python("print(json.dumps(os.listdir(sys.argv[1])))", folder).text))
-
-    def started(self, script):
-        words = f"cd {shlex.quote(os.fspath(self.m.path))} || exit 111\n{script}"
-        return self.m.started(list(map(str, self.argv(["bash", "-c", words]))),
-                              stdin=subprocess.PIPE)
 
 
 @pytest.fixture
 def sim(start_sim):
     users = [word for uid in (ANN, BEN, 0) for word in ("--user", f"{uid if uid else 'root'}:x")]
     return start_sim("e2003", *users, auth="none")
-
-
-@pytest.fixture
-def many(work, mount):
-    """Mounts a directory for each user: many(sim, attr_ttl=0)."""
-    work.chmod(0o711)
-
-    def begin(sim, **options):
-        options = {"url": sim.url.rsplit("/", 2)[0] + "/%u/", "multiuser": True, "sec": "none",
-                   **options}
-        return mount(sim, **options)
-    return begin
 
 
 def mailbox(sim, uid):
