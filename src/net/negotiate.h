@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to net/: Kerberos by GSSAPI with an explicit credential, so that one process can speak
- * for many users and no thread's default matters. Makes the token of an "Authorization: Negotiate"
+ * Private to net/: Kerberos with explicit tickets, so that one process can speak for many users and
+ * no thread's or library's default matters. Makes the token of an "Authorization: Negotiate"
  * header (RFC 4559); one token is one request, which is why a body is never sent in vain.
  */
 #pragma once

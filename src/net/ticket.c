@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Owns a user's tickets in memory and their renewal; leaves to ccache.c which cache is the user's,
- * to negotiate.c the token made of them. libkrb5 does what GSSAPI could do as well, since its error
- * codes survive: a user is to read why there is no way in.
+ * to negotiate.c the token made of them. libkrb5 does what GSSAPI could do as well: its error codes
+ * survive, and GSSAPI asks the KDC for a password's tickets when a ticket's last half minute comes.
  */
 #include "net/ticket.h"
 
@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/rule.h"
 #include "net/ccache.h"
+#include "net/s4u.h"
 #include "net/ticket_error.h"
 #include "net/wallet.h"
 
@@ -23,9 +24,8 @@ struct Ticket {
   HttpKerberos options; /* its strings are those above */
 
   /* ticket_get()'s thread's own */
-  Wallet *wallet; /* NULL: none so far */
-  char *service;
-  guint generation;
+  Wallet *wallet;  /* NULL: none so far */
+  Wallet *acting;  /* with `impersonate`: the user's, got with those; NULL: none */
   gint64 renew_at; /* keytab: monotonic microseconds */
 };
 
@@ -70,10 +70,9 @@ static Wallet *read_cache(const Ticket *ticket, GError **error)
 
 static void adopt(Ticket *ticket, Wallet *wallet)
 {
-  if (ticket->wallet)
-    wallet_free(ticket->wallet);
+  g_clear_pointer(&ticket->wallet, wallet_free);
   ticket->wallet = wallet;
-  ticket->generation++;
+  g_clear_pointer(&ticket->acting, wallet_free);
   log_debug("net", "Kerberos: tickets of %s for another %" G_GINT64_FORMAT " s", wallet->as,
             wallet->end - wallet_now(wallet));
 }
@@ -180,47 +179,66 @@ static gboolean get_by_keytab(Ticket *ticket, GError **error)
   return FALSE;
 }
 
-/* Forgets the ticket for SERVICE, when another can be had. */
-static void forget_service(const Wallet *wallet, const char *service)
+/* The user's part, as long as its ticket for SERVICE lasts. */
+static gboolean act(Ticket *ticket, const krb5_creds *wanted, GError **error)
 {
-  krb5_creds which = {0};
-  if (wallet->may_ask && service &&
-      krb5_cc_get_principal(wallet->context, wallet->cache, &which.client) == 0 &&
-      krb5_parse_name(wallet->context, service, &which.server) == 0)
-    krb5_cc_remove_cred(wallet->context, wallet->cache, 0, &which);
-  krb5_free_cred_contents(wallet->context, &which);
+  Wallet *acting = ticket->acting;
+  if (acting && acting->end > wallet_now(acting))
+    return TRUE;
+  g_clear_pointer(&ticket->acting, wallet_free);
+  g_autofree char *service = wallet_unparse(ticket->wallet->context, wanted->server);
+  ticket->acting = s4u_wallet(ticket->wallet, ticket->impersonate, service, error);
+  return ticket->acting != NULL;
 }
 
-/* The ticket for the service: out of the cache, or from the KDC into it. */
-static gboolean get_for_service(Ticket *ticket, GError **error)
+/* Forgets the ticket for the service, when another can be had. */
+static void forget(Ticket *ticket, krb5_creds *wanted)
 {
   Wallet *wallet = ticket->wallet;
-  krb5_creds wanted = {0}, *found = NULL;
-  krb5_error_code code = krb5_cc_get_principal(wallet->context, wallet->cache, &wanted.client);
-  if (code == 0)
-    code = krb5_sname_to_principal(wallet->context, ticket->host, "HTTP", KRB5_NT_SRV_HST,
-                                   &wanted.server);
-  if (code == 0 && !ticket->impersonate)
-    code = krb5_get_credentials(wallet->context, 0, wallet->cache, &wanted, &found);
-  if (code == 0) {
-    g_free(ticket->service);
-    ticket->service = wallet_unparse(wallet->context, found ? found->server : wanted.server);
-  } else {
-    g_autofree char *service = g_strconcat("HTTP/", ticket->host, NULL);
-    g_propagate_error(error, ticket_error(wallet->context, code, service));
-  }
+  krb5_creds *found = NULL;
+  g_clear_pointer(&ticket->acting, wallet_free);
+  if (wallet->may_ask &&
+      krb5_get_credentials(wallet->context, KRB5_GC_CACHED, wallet->cache, wanted, &found) == 0)
+    krb5_cc_remove_cred(wallet->context, wallet->cache, 0, found);
   krb5_free_creds(wallet->context, found);
-  krb5_free_cred_contents(wallet->context, &wanted);
-  return code == 0;
 }
 
-gboolean ticket_get(Ticket *ticket, gboolean afresh, GError **error)
+/* Whose ticket, for what; krb5_free_cred_contents() it. */
+static krb5_error_code say_wanted(const Ticket *ticket, krb5_context context, krb5_creds *ret)
+{
+  krb5_error_code code =
+      krb5_sname_to_principal(context, ticket->host, "HTTP", KRB5_NT_SRV_HST, &ret->server);
+  if (code == 0)
+    code = krb5_parse_name(context, ticket->impersonate ? ticket->impersonate : ticket->wallet->as,
+                           &ret->client);
+  return code;
+}
+
+krb5_creds *ticket_get(Ticket *ticket, gboolean afresh, krb5_context *ret_context, GError **error)
 {
   if (ticket->keytab ? !get_by_keytab(ticket, error) : !get_from_cache(ticket, error))
-    return FALSE;
-  if (afresh)
-    forget_service(ticket->wallet, ticket->service);
-  return get_for_service(ticket, error);
+    return NULL;
+  Wallet *wallet = ticket->wallet;
+  krb5_context context = wallet->context; /* outlives `acting` */
+  krb5_creds wanted = {0}, *found = NULL;
+  krb5_error_code code = say_wanted(ticket, context, &wanted);
+  if (code == 0 && afresh)
+    forget(ticket, &wanted);
+  gboolean good = code == 0 && (!ticket->impersonate || act(ticket, &wanted, error));
+  if (good && ticket->impersonate) {
+    code = krb5_get_credentials(ticket->acting->context, KRB5_GC_CACHED, ticket->acting->cache,
+                                &wanted, &found);
+    ticket->acting->end = found ? (gint64)(guint32)found->times.endtime : 0;
+  } else if (good) {
+    code = krb5_get_credentials(context, 0, wallet->cache, &wanted, &found);
+  }
+  if (code != 0) {
+    g_autofree char *service = g_strconcat("HTTP/", ticket->host, NULL);
+    g_propagate_error(error, ticket_error(context, code, service));
+  }
+  krb5_free_cred_contents(context, &wanted);
+  *ret_context = context;
+  return found;
 }
 
 static gboolean look_at_keytab(const Ticket *ticket, Wallet *wallet, GError **error)
@@ -256,7 +274,8 @@ Ticket *ticket_new(const char *host, const HttpKerberos *options)
   ticket->options.ccache = ticket->ccache = g_strdup(options->ccache);
   ticket->options.keytab = ticket->keytab = g_strdup(options->keytab);
   ticket->options.principal = ticket->principal = g_strdup(options->principal);
-  ticket->options.impersonate = ticket->impersonate = g_strdup(options->impersonate);
+  ticket->impersonate = options->keytab ? g_strdup(options->impersonate) : NULL;
+  ticket->options.impersonate = ticket->impersonate;
   return ticket;
 }
 
@@ -264,28 +283,12 @@ void ticket_free(Ticket *ticket)
 {
   if (!ticket)
     return;
-  if (ticket->wallet)
-    wallet_free(ticket->wallet);
-  g_free(ticket->service);
+  g_clear_pointer(&ticket->acting, wallet_free);
+  g_clear_pointer(&ticket->wallet, wallet_free);
   g_free(ticket->host);
   g_free(ticket->ccache);
   g_free(ticket->keytab);
   g_free(ticket->principal);
   g_free(ticket->impersonate);
   g_free(ticket);
-}
-
-const char *ticket_cache(const Ticket *ticket)
-{
-  return ticket->wallet->name;
-}
-
-const char *ticket_service(const Ticket *ticket)
-{
-  return ticket->service;
-}
-
-guint ticket_generation(const Ticket *ticket)
-{
-  return ticket->generation;
 }

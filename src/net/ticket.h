@@ -8,6 +8,8 @@
 
 #include "net/http.h"
 
+#include <krb5/krb5.h>
+
 typedef struct Ticket Ticket;
 
 /* For the service HTTP at HOST. Copies OPTIONS, looks at nothing. */
@@ -21,15 +23,11 @@ void ticket_free(Ticket *ticket); /* NULL is fine */
 gboolean ticket_look(const Ticket *ticket, char **ret_as, GError **error);
 
 /*
- * Makes the tickets ready for use: copies the user's cache when it has changed, gets new ones with
- * the keytab in time, asks for the one for the service. AFRESH: that one anew, the server refused
- * it. May ask the KDC, for as long as libkrb5 likes. One thread at a time. EACCES, SCOPE_SIGN_IN:
- * none, expired, refused by the KDC; EHOSTUNREACH, SCOPE_LINE: no KDC answers.
+ * The ticket for the service: copies the user's cache when it has changed, gets new tickets with
+ * the keytab in time, acts for the user, asks for the one wanted. AFRESH: that one anew, the server
+ * refused it. Owned by the caller (krb5_free_creds() with *RET_CONTEXT, which is borrowed until the
+ * next call). May ask the KDC, for as long as libkrb5 likes. One thread at a time. NULL with
+ * EACCES, SCOPE_SIGN_IN: none, expired, refused by the KDC; EHOSTUNREACH, SCOPE_LINE: no KDC
+ * answers.
  */
-gboolean ticket_get(Ticket *ticket, gboolean afresh, GError **error);
-
-/* Of what ticket_get() made ready; valid until the next call of it. Borrowed. */
-const char *ticket_cache(const Ticket *ticket);   /* "MEMORY:…" */
-const char *ticket_service(const Ticket *ticket); /* "HTTP/HOST@REALM" */
-/* Moves when the tickets of the cache are others than before. */
-guint ticket_generation(const Ticket *ticket);
+krb5_creds *ticket_get(Ticket *ticket, gboolean afresh, krb5_context *ret_context, GError **error);

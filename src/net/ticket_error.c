@@ -80,6 +80,25 @@ GError *ticket_keytab_error(krb5_context context, krb5_error_code code, const ch
                    "the keytab %s cannot be used (%s): correct keytab=", keytab, said);
 }
 
+GError *ticket_s4u_error(krb5_context context, krb5_error_code code, const char *acts,
+                         const char *user, const char *service)
+{
+  if (code == KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN)
+    return error_new(EACCES, SCOPE_SIGN_IN, "the KDC knows no user %s: check the name", user);
+  if (code == KRB5_KDC_UNREACH || code == KRB5_REALM_CANT_RESOLVE || code == KRB5KRB_AP_ERR_SKEW ||
+      code == KRB5KDC_ERR_S_PRINCIPAL_UNKNOWN)
+    return ticket_error(context, code, service);
+  g_autofree char *said = words(context, code);
+  /* "HTTP/host@": the realm is left to the KDC. */
+  g_autofree char *where = g_strdup(service);
+  if (g_str_has_suffix(where, "@"))
+    where[strlen(where) - 1] = 0;
+  return error_new(EACCES, SCOPE_SIGN_IN,
+                   "the KDC does not let %s act for %s towards %s (%s): allow it there (protocol "
+                   "transition and constrained delegation)",
+                   acts, user, where, said);
+}
+
 /* What a server means by an error of RFC 4120, section 7.5.9. */
 static char *server_says(krb5_context context, krb5_error_code code)
 {

@@ -17,6 +17,10 @@ GError *ticket_error(krb5_context context, krb5_error_code code, const char *wha
 GError *ticket_keytab_error(krb5_context context, krb5_error_code code, const char *keytab,
                             const char *principal);
 
+/* For the service ACTS that was not given a ticket of USER for SERVICE. */
+GError *ticket_s4u_error(krb5_context context, krb5_error_code code, const char *acts,
+                         const char *user, const char *service);
+
 /*
  * What the KRB-ERROR in CHALLENGE ("Negotiate BASE64", from a server that refused a token) says, as
  * the rest of a sentence; NULL when there is none. The caller frees it.
