@@ -285,7 +285,8 @@ void session_accepted(Session *session, const Grant *grant, const HttpRequest *r
 {
   g_mutex_lock(&session->lock);
   gboolean signing = request->anonymous && session->busy == g_thread_self();
-  if (signing || (!request->anonymous && grant->generation == session->generation))
+  gboolean renews = !request->anonymous && grant->generation == session->generation;
+  if (signing || (renews && RULE("session-renew")))
     cookies_learn(session->cookies, response, session->safe);
   if (!request->anonymous && grant->generation == session->generation) {
     session->open |= grant->scheme == 0;
@@ -311,8 +312,10 @@ static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequ
 {
   const char *headers[] = {"Translate: f", grant->line, NULL};
   g_autofree char *path = g_strdup(session->good_path);
-  if (!grant->line || !path || strcmp(path, request->path) == 0)
+  if (!grant->line || !path || !RULE("session-run-out"))
     return FALSE;
+  if (strcmp(path, request->path) == 0)
+    return !request->changes;
   const HttpRequest look = {.method = "HEAD",
                             .path = path,
                             .headers = headers,

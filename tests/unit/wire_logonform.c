@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of wire/logonform and wire/logonurl: logon pages as they are met, and hostile ones. */
+#include "base/rule.h"
 #include "wire/logonform.h"
 #include "wire/logonurl.h"
 
@@ -294,6 +295,8 @@ static void test_origins(void **state)
 
 int main(void)
 {
+  if (g_getenv("XFS_BREAK"))
+    rule_break(g_getenv("XFS_BREAK"));
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_pages),     cmocka_unit_test(test_variants),
       cmocka_unit_test(test_bytes),     cmocka_unit_test(test_bounds),

@@ -200,7 +200,7 @@ static gboolean judge(const Logon *logon, const HttpResponse *response, GError *
                      logon->origin);
   gboolean back = location ? logon_is_page(location) : has_form(response);
   gboolean in = has_cookie(response) && !back && status < 400;
-  if (in || !RULE("forms-verdict"))
+  if (in)
     return TRUE;
   if (location && back && logon_reason(location) == LOGON_ASKED && has_cookie(response))
     return error_set(error, EACCES, SCOPE_SIGN_IN,
@@ -230,7 +230,7 @@ static gboolean send_form(Logon *logon, const LogonForm *form, const char *user,
   if (RULE("forms-wipe"))
     secret_wipe(body->str, body->allocated_len);
   g_string_free(body, TRUE);
-  return sent && judge(logon, response, error);
+  return sent && (!RULE("forms-verdict") || judge(logon, response, error));
 }
 
 static gboolean sign_in(HttpClient *client, const HttpRequest *request, const HttpResponse *asked,
