@@ -11,6 +11,7 @@
 #include "cli/daemon.h"
 #include "cli/many.h"
 #include "cli/opts.h"
+#include "cli/probe.h"
 #include "cli/source.h"
 #include "fs/fs.h"
 #include "mailbox/mailbox.h"
@@ -165,19 +166,34 @@ static gboolean mount_and_serve(const Options *options, const Source *source, Da
   return ok;
 }
 
+/* The daemon leaves this directory, and a client may be made long after. */
+static void make_absolute(Options *options)
+{
+  char **const paths[] = {&options->mountpoint,
+                          &options->cacert,
+                          &options->cert,
+                          &options->key,
+                          &options->keytab,
+                          &options->key_passwd_file,
+                          &options->proxy_passwd_file};
+  for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
+    g_autofree char *given = *paths[i];
+    *paths[i] = given ? g_canonicalize_filename(given, NULL) : NULL;
+  }
+}
+
 static gboolean check(Options *options, Source *source, GError **error)
 {
   if (options->broken_rules && !rule_break(options->broken_rules))
     return error_set(error, EINVAL, SCOPE_LOCAL, "break= is for builds with XFS_PROVE");
+  if (options->command == COMMAND_PROBE)
+    return credentials_check(options, error);
   if (options->multiuser ? !many_check(options, geteuid() == 0, error)
                          : !source_parse(options->source, source, error))
     return FALSE;
   if (!credentials_check(options, error))
     return FALSE;
-  /* The daemon leaves this directory. */
-  char *given = options->mountpoint;
-  options->mountpoint = g_canonicalize_filename(given, NULL);
-  g_free(given);
+  make_absolute(options);
   return TRUE;
 }
 
@@ -211,6 +227,10 @@ int cli_main(int argc, char **argv)
   }
   if (!check(&options, &source, &error))
     return complain(EXIT_USAGE, error);
+  if (options.command == COMMAND_PROBE) {
+    options.foreground = TRUE;
+    return start_log(&options, &error) ? probe_run(&options) : complain(EXIT_TROUBLE, error);
+  }
   if (!fs_check_mountpoint(options.mountpoint, options.nonempty, &error))
     return complain(EXIT_TROUBLE, error);
   if (options.fake)

@@ -325,9 +325,11 @@ static gboolean apply_letter(char letter, gboolean helper, Options *options, GEr
 /* Words that are no option: source, then mountpoint. */
 static gboolean take_word(const char *word, Options *options, GError **error)
 {
-  char **to = options->source ? &options->mountpoint : &options->source;
+  gboolean probe = options->command == COMMAND_PROBE;
+  char **to = options->source && !probe ? &options->mountpoint : &options->source;
   if (*to)
-    return usage(error, "%s is one word too many: give a source and a mountpoint", word);
+    return usage(error, "%s is one word too many: give a source%s", word,
+                 probe ? " alone" : " and a mountpoint");
   *to = g_strdup(word);
   return TRUE;
 }
@@ -348,8 +350,10 @@ gboolean options_parse(int argc, char *const *argv, Options *options, GError **e
   gboolean words_only = FALSE;
   set_defaults(options);
   options->helper = helper;
+  if (!helper && argc > 1 && strcmp(argv[1], "probe") == 0)
+    options->command = COMMAND_PROBE;
 
-  for (int i = 1; i < argc; i++) {
+  for (int i = options->command == COMMAND_PROBE ? 2 : 1; i < argc; i++) {
     const char *word = argv[i];
     gboolean valued = g_str_has_prefix(word, "-o") ||
                       (helper && (strcmp(word, "-t") == 0 || strcmp(word, "-N") == 0));
@@ -360,6 +364,8 @@ gboolean options_parse(int argc, char *const *argv, Options *options, GError **e
       words_only = TRUE;
     } else if (strcmp(word, "--help") == 0 || strcmp(word, "--version") == 0) {
       *(word[2] == 'h' ? &options->help : &options->version) = TRUE;
+    } else if (options->command == COMMAND_PROBE && strcmp(word, "--json") == 0) {
+      options->json = TRUE;
     } else if (valued) {
       const char *value = word[2] ? word + 2 : i + 1 < argc ? argv[++i] : NULL;
       if (!value)
@@ -376,6 +382,8 @@ gboolean options_parse(int argc, char *const *argv, Options *options, GError **e
   }
   if (options->help || options->version || options->mountpoint)
     return TRUE;
+  if (options->command == COMMAND_PROBE)
+    return options->source || usage(error, "the source is missing: write exchangefs probe SOURCE");
   return usage(error, "%s is missing: write exchangefs [options] SOURCE MOUNTPOINT",
                options->source ? "the mountpoint" : "the source");
 }
@@ -412,6 +420,7 @@ void options_clear(Options *options)
 char *options_help(void)
 {
   GString *text = g_string_new("exchangefs [options] SOURCE MOUNTPOINT\n"
+                               "exchangefs probe SOURCE [options] [--json]   what is there\n"
                                "  SOURCE is the address of a mailbox or folder: "
                                "https://mail.example.org/exchange/alice/\n"
                                "  -f   stay in the foreground    -d   the same, with a debug log\n"

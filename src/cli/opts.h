@@ -19,7 +19,12 @@ typedef enum {
   SEC_NONE,
 } SecKind;
 
+/* The first word, when it is one of these. */
+typedef enum { COMMAND_MOUNT, COMMAND_PROBE } CommandKind;
+
 typedef struct {
+  CommandKind command;
+  gboolean json;             /* of a probe */
   char *source, *mountpoint; /* as given; the caller makes them absolute */
   gboolean help, version;    /* nothing else is asked for, and nothing was checked */
   gboolean foreground;
@@ -45,7 +50,8 @@ typedef struct {
 } Options;
 
 /*
- * Fills OPTIONS from ARGV (ARGV[0] decides: "mount.exchangefs" is called the way mount(8) calls a
+ * Fills OPTIONS from ARGV (a first word "probe" asks for a report: then there is no mountpoint;
+ * ARGV[0] decides: "mount.exchangefs" is called the way mount(8) calls a
  * helper, where -f, -n, -s, -v mean something else). Accepts source, mountpoint and options in any
  * order. FALSE with a sentence for the user; OPTIONS is then to be cleared as well.
  */

@@ -65,3 +65,6 @@ Site *config_pick_site(NetConfig *config);
 /* SITE answered; or did not: then what to ask instead, NULL when there is nothing better. */
 void config_site_is_well(NetConfig *config, Site *site);
 Site *config_site_is_away(NetConfig *config, Site *site);
+
+/* Of CLIENT; borrowed. */
+NetConfig *http_client_config(const HttpClient *client);

@@ -89,6 +89,11 @@ const char *http_client_origin(const HttpClient *client)
   return first_site(client)->origin;
 }
 
+NetConfig *http_client_config(const HttpClient *client)
+{
+  return client->config;
+}
+
 void http_client_signed(HttpClient *client, HttpAuth *ret_scheme, char **ret_as)
 {
   session_signed(first_site(client)->session, ret_scheme, ret_as);

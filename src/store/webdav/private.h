@@ -131,6 +131,11 @@ extern const HttpForms dav_forms;
 /* A redirect that asks for such a sign-in. */
 gboolean dav_is_logon_redirect(const HttpResponse *response);
 
+/* ---- release.c ---- */
+
+/* "Exchange 2003 SP1" for BUILD ("6.5.7226", "08.01.10240"); NULL: not known. Static. */
+const char *dav_release(const char *build);
+
 /* ---- record.c: names, ids, tags, entries ---- */
 
 /* The path of REF, NULL with ERROR for ids that are none; AS_FOLDER: ends in '/'. */
