@@ -44,7 +44,7 @@ guint64 call_base(const Call *call)
 
 gboolean call_fits(Call *call, gint64 ino)
 {
-  if (!call->user || (guint64)ino <= LOCAL_MASK)
+  if (!call->user || (guint64)ino <= LOCAL_MASK || !RULE("multi-range-end"))
     return TRUE;
   return error_set(&call->error, EOVERFLOW, SCOPE_ITEM,
                    "%s has had more items than a mount for many users can number: mount this "

@@ -51,6 +51,7 @@ def tree(person):
     return person.sh('find "$1" -mindepth 1 -print0', top).out.decode().split("\0")[:-1]
 
 
+@pytest.mark.core
 def test_each_user_has_a_directory(sim, many):
     for uid in (ANN, BEN):
         fill(sim, uid)
@@ -119,6 +120,7 @@ print(json.dumps({name: a for name, a in answers.items() if a != ['EACCES']}))
 """
 
 
+@pytest.mark.core
 def test_nobody_else_gets_anything_of_what_the_owner_has_read(sim, many):
     for uid in (ANN, BEN):
         fill(sim, uid)
@@ -286,6 +288,7 @@ def test_room_is_each_users(start_sim, many):
             assert Person(m, stranger).errno_of("os.statvfs('4001')") == "EACCES"
 
 
+@pytest.mark.core
 def test_each_writes_to_their_own_mailbox(sim, many):
     with many(sim, attr_ttl=0) as m:
         work = ('cd $1 && mkdir new && for i in $(seq 20); do head -c 20000 /dev/urandom >"new/$i.bin" '
@@ -303,6 +306,7 @@ def test_each_writes_to_their_own_mailbox(sim, many):
         assert mailbox(sim, ANN).get("moved/2.bin") != mailbox(sim, BEN).get("moved/2.bin")
 
 
+@pytest.mark.core
 def test_a_server_that_fails_one_user_holds_up_no_other(sim, many):
     fill(sim, ANN)
     sim.faults("* /exchange/4002* always delay=60000\n")
@@ -353,6 +357,7 @@ def test_a_failure_is_told_and_remembered_for_a_moment(sim, many):
                         "asked again, with no remount")
 
 
+@pytest.mark.core
 def test_the_mount_ends_with_users_at_work(sim, many):
     for uid in (ANN, BEN):
         fill(sim, uid)
