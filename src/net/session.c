@@ -338,6 +338,8 @@ static ChallengeEnd after_401(Session *session, HttpClient *client, const HttpRe
     if (grant->scheme == HTTP_AUTH_BEARER && round == 0)
       return adopt(session, HTTP_AUTH_BEARER, client, request, response, error) ? CHALLENGE_AGAIN
                                                                                 : CHALLENGE_ERROR;
+    if (grant->scheme == HTTP_AUTH_NEGOTIATE)
+      negotiate_refused(session->negotiate);
     /* A token of Kerberos is good for one request, an NTLM connection may have been closed. */
     if ((grant->scheme == HTTP_AUTH_NEGOTIATE || grant->scheme == HTTP_AUTH_NTLM) && round == 0)
       return CHALLENGE_AGAIN;
@@ -387,8 +389,14 @@ static ChallengeEnd after_logon(Session *session, HttpClient *client, const Http
     session->scheme = 0;
     return CHALLENGE_ERROR;
   }
-  if (!adopt(session, HTTP_AUTH_FORMS, client, request, response, error))
+  g_autoptr(GError) why = NULL;
+  if (!adopt(session, HTTP_AUTH_FORMS, client, request, response, &why)) {
+    /* Signed in by other means, and no form anywhere: 440 was the server's way to say no. */
+    if (grant->scheme && grant->scheme != HTTP_AUTH_FORMS && error_errno(why) == EPROTO)
+      return CHALLENGE_TAKE;
+    g_propagate_error(error, g_steal_pointer(&why));
     return CHALLENGE_ERROR;
+  }
   if (session->proven && (round > 0 || !request->has_body_fd) && RULE("session-alone"))
     session->busy = g_thread_self();
   return CHALLENGE_AGAIN;
