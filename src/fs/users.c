@@ -168,7 +168,7 @@ static gboolean root_add(RootListing *listing, const char *name, guint64 ino, of
 void root_readdir(Call *call, size_t size, off_t offset, gboolean plus)
 {
   uid_t uid = fuse_req_ctx(call->req)->uid;
-  g_autofree char *bytes = g_malloc(size);
+  char *bytes = g_malloc(size);
   RootListing listing = {call->req, bytes, size, 0, offset, plus};
   gboolean room =
       root_add(&listing, ".", FUSE_ROOT_ID, DOT) && root_add(&listing, "..", FUSE_ROOT_ID, DOT_DOT);
@@ -185,4 +185,5 @@ void root_readdir(Call *call, size_t size, off_t offset, gboolean plus)
     root_add(&listing, name, UNKNOWN_INO, DOT_DOT + (off_t)USERS_MAX + 1);
   }
   reply_bytes(call, bytes, listing.used);
+  g_free(bytes);
 }

@@ -67,14 +67,16 @@ char *users_name(uid_t uid, gid_t *ret_gid)
 {
   struct passwd entry, *found = NULL;
   gsize size = 1024;
-  g_autofree char *buffer = g_malloc(size);
+  char *buffer = g_malloc(size);
   while (getpwuid_r(uid, &entry, buffer, size, &found) == ERANGE && size < PASSWD_MAX) {
     size *= 4;
     buffer = g_realloc(buffer, size);
   }
   if (ret_gid)
     *ret_gid = found ? found->pw_gid : (gid_t)uid; /* as most hosts give a user's own group */
-  return users_show_name(found ? found->pw_name : NULL, uid);
+  char *name = users_show_name(found ? found->pw_name : NULL, uid);
+  g_free(buffer);
+  return name;
 }
 
 static void guest_free(gpointer data)
