@@ -9,6 +9,7 @@ import threading
 import pytest
 from xfse2e import proc
 from xfse2e.proc import run
+from xfse2e.realm import Gssapi, Realm
 from xfse2e.server import PASSWORD, USER
 from xfse2e.tls import Authority, OnlyRc4, TlsFront
 
@@ -294,6 +295,35 @@ def test_tls_of_another_age(report):
     server.stop()
     assert told["result"] == "unreachable"
     assert re.search("patch|proxy", told["tls"]["error"]), told["tls"]["error"]
+
+
+# -- Kerberos --------------------------------------------------------------------------------------
+
+
+def test_a_ticket(work, start_sim, report, probe, monkeypatch):
+    """Found, expired or absent; with one, no name and no password is needed."""
+    realm = Realm()
+    monkeypatch.setenv("KRB5_CONFIG", realm.env["KRB5_CONFIG"])
+    door = None
+    try:
+        door = Gssapi(work / "door", realm, start_sim("e2003", auth="none"))
+        cache = realm.kinit("alice", work / "cc")
+        told = report(door.url, user=None, ccache=f"FILE:{cache}")
+        assert told["result"] == "reachable", told
+        assert told["ticket"] == {"found": True, "of": f"alice@{realm.name}", "error": None}
+        assert told["sign_in"]["scheme"] == "negotiate"
+        assert told["places"][0]["offers"] == ["negotiate"]
+        assert f"of alice@{realm.name}" in probe(door.url, user=None, ccache=f"FILE:{cache}").text
+
+        none = report(door.url, user=None, ccache=f"FILE:{work}/absent")
+        assert none["result"] == "refused" and not none["ticket"]["found"]
+        assert "kinit" in none["ticket"]["error"] and "kinit" in none["mailbox"]["error"]
+        left = report(door.url, sec="basic", ccache=f"FILE:{cache}")
+        assert left["result"] == "refused" and "sec=" in left["ticket"]["error"]
+    finally:
+        if door:
+            door.stop()
+        realm.stop()
 
 
 # -- words -----------------------------------------------------------------------------------------
