@@ -134,7 +134,7 @@ gboolean ccache_open(krb5_context context, const HttpKerberos *options, CcacheSo
   g_autofree char *name = NULL;
   if (options->ccache)
     name = g_strdup(options->ccache);
-  else if (options->check_owner)
+  else if (options->check_owner && RULE("krb-default-of-owner"))
     name = default_name(context, options->owner);
   else
     name = g_strdup(krb5_cc_default_name(context));

@@ -43,7 +43,7 @@ static char *base64_line(const guint8 *token, gsize len)
   gint state = 0, save = 0;
   gsize at = strlen(name);
   char *line = g_malloc0(at + len / 3 * 4 + 8);
-  memcpy(line, name, at);
+  memcpy(line, name, sizeof name);
   at += g_base64_encode_step(token, len, FALSE, line + at, &state, &save);
   g_base64_encode_close(FALSE, line + at, &state, &save);
   return line;

@@ -29,23 +29,22 @@ struct Ticket {
   gint64 renew_at; /* keytab: monotonic microseconds */
 };
 
-/* NAME with its realm. */
-static gboolean full_name(krb5_context context, const char *name, char **ret, GError **error)
+/* NAME with its realm; NULL when it is none. The caller frees it. */
+static char *full_name(krb5_context context, const char *name)
 {
   krb5_principal principal = NULL;
   if (krb5_parse_name(context, name, &principal) != 0)
-    return error_set(error, EACCES, SCOPE_SIGN_IN, "%s is no Kerberos name: correct it", name);
-  *ret = wallet_unparse(context, principal);
+    return NULL;
+  char *full = wallet_unparse(context, principal);
   krb5_free_principal(context, principal);
-  return TRUE;
+  return full;
 }
 
 /* WALLET is PRINCIPAL's; NULL: anybody's. */
 static gboolean is_named(const Wallet *wallet, const char *principal)
 {
-  g_autofree char *full = NULL;
-  return !principal ||
-         (full_name(wallet->context, principal, &full, NULL) && strcmp(full, wallet->as) == 0);
+  g_autofree char *full = principal ? full_name(wallet->context, principal) : NULL;
+  return !principal || g_strcmp0(full, wallet->as) == 0;
 }
 
 /* The tickets in the user's cache, copied; they must be whose they are said to be, and last. */
@@ -161,7 +160,7 @@ static gboolean ask_with_keytab(const Ticket *ticket, Wallet *wallet, GError **e
 static gboolean get_by_keytab(Ticket *ticket, GError **error)
 {
   gint64 now = g_get_monotonic_time();
-  if (ticket->wallet && now < ticket->renew_at)
+  if (ticket->wallet && (now < ticket->renew_at || !RULE("krb-keytab-renew")))
     return TRUE;
   g_autoptr(GError) why = NULL;
   g_autoptr(Wallet) wallet = wallet_new(&why);
@@ -246,9 +245,13 @@ static gboolean look_at_keytab(const Ticket *ticket, Wallet *wallet, GError **er
   krb5_keytab keytab = NULL;
   krb5_principal principal = NULL;
   gboolean good = open_keytab(ticket, wallet->context, &keytab, &principal, error);
-  if (good && ticket->impersonate)
-    good = full_name(wallet->context, ticket->impersonate, &wallet->as, error);
-  else if (good)
+  if (good && ticket->impersonate) {
+    wallet->as = full_name(wallet->context, ticket->impersonate);
+    good = wallet->as != NULL;
+    if (!good)
+      error_set(error, EACCES, SCOPE_SIGN_IN, "%s is no Kerberos name: correct it",
+                ticket->impersonate);
+  } else if (good)
     wallet->as = wallet_unparse(wallet->context, principal);
   krb5_free_principal(wallet->context, principal);
   if (keytab)
@@ -274,7 +277,7 @@ Ticket *ticket_new(const char *host, const HttpKerberos *options)
   ticket->options.ccache = ticket->ccache = g_strdup(options->ccache);
   ticket->options.keytab = ticket->keytab = g_strdup(options->keytab);
   ticket->options.principal = ticket->principal = g_strdup(options->principal);
-  ticket->impersonate = options->keytab ? g_strdup(options->impersonate) : NULL;
+  ticket->impersonate = options->keytab && RULE("krb-act") ? g_strdup(options->impersonate) : NULL;
   ticket->options.impersonate = ticket->impersonate;
   return ticket;
 }
