@@ -15,6 +15,7 @@
 #define PAGE ((gsize)4096) /* a larger real one only rounds the mapping up */
 
 struct Secret {
+  gatomicrefcount refs;
   char
       *pages; /* mapped alone, since MADV_DONTDUMP works on whole pages; a NUL is behind the text */
   gsize size, len;
@@ -54,6 +55,7 @@ static void reserve(Secret *secret, gsize size)
 static Secret *secret_new_empty(void)
 {
   Secret *secret = g_new0(Secret, 1);
+  g_atomic_ref_count_init(&secret->refs);
   secret->size = PAGE;
   secret->pages = map_pages(PAGE);
   return secret;
@@ -66,14 +68,15 @@ Secret *secret_new(const char *text, gsize len)
   return secret;
 }
 
-Secret *secret_copy(const Secret *secret)
+Secret *secret_ref(Secret *secret)
 {
-  return secret_new(secret->pages, secret->len);
+  g_atomic_ref_count_inc(&secret->refs);
+  return secret;
 }
 
 void secret_free(Secret *secret)
 {
-  if (!secret)
+  if (!secret || !g_atomic_ref_count_dec(&secret->refs))
     return;
   unmap_pages(secret->pages, secret->size);
   g_free(secret);

@@ -14,8 +14,8 @@ typedef struct Secret Secret;
 
 /* Takes a copy of LEN bytes of TEXT; the caller wipes its own with secret_wipe(). */
 Secret *secret_new(const char *text, gsize len);
-Secret *secret_copy(const Secret *secret);
-void secret_free(Secret *secret); /* NULL is fine */
+Secret *secret_ref(Secret *secret); /* to read: who shares one does not change it */
+void secret_free(Secret *secret);   /* lets go of one reference; NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Secret, secret_free)
 
 /* The bytes, NUL-terminated, valid until SECRET is changed or freed. */

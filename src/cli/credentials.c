@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Owns the choice of where a password comes from and the one copy that is kept of it; leaves how to
- * ask to prompt.c and command.c, what a file may hold to credfile.c, which modes to base/secret.
+ * Owns the choice of where a password comes from; leaves how to ask to prompt.c and command.c, what
+ * a file may hold to credfile.c, which modes to base/secret.
  */
 #include "cli/credentials.h"
 
@@ -21,11 +21,14 @@
 #define AGAIN_US (10 * G_USEC_PER_SEC) /* a command that failed is not run again before */
 
 struct Credentials {
-  char *user, *passwd_cmd, *token_cmd; /* NULL: none */
-  int stop;                            /* an eventfd */
-  GMutex lock;                         /* of what follows */
-  Secret *password;                    /* once it was got */
-  GError *failure;                     /* of passwd_cmd, at FAILED_AT (monotonic) */
+  const Options *options;
+  char *user, *host;
+  const char *passwd_cmd, *token_cmd; /* NULL: none; the options' */
+  int stop;                           /* an eventfd */
+  GMutex lock;                        /* of what follows */
+  Secret *password;                   /* of a file, or typed */
+  gboolean from_file, handed_out;     /* PASSWORD is of a file; was given away: look there again */
+  GError *failure;                    /* of passwd_cmd, at FAILED_AT (monotonic) */
   gint64 failed_at;
 };
 
@@ -116,9 +119,12 @@ static gboolean wants_system(const Options *options)
   return options->helper && geteuid() == 0 && password && !options->passwd_cmd;
 }
 
-static gboolean read_files(Credentials *credentials, const Options *options, const char *host,
-                           GError **error)
+/* Sets the password when a file has it. */
+static gboolean read_files(Credentials *credentials, GError **error)
 {
+  const Options *options = credentials->options;
+  const char *host = credentials->host;
+  g_clear_pointer(&credentials->password, secret_free);
   if (options->passwd_file) {
     credentials->password = secret_read_file(options->passwd_file, error);
     return credentials->password != NULL;
@@ -134,15 +140,20 @@ Credentials *credentials_new(const Options *options, const char *host, GError **
 {
   g_autoptr(Credentials) credentials = g_new0(Credentials, 1);
   g_mutex_init(&credentials->lock);
+  credentials->options = options;
   credentials->user = g_strdup(options->user);
-  credentials->passwd_cmd = g_strdup(options->passwd_cmd);
-  credentials->token_cmd = g_strdup(options->token_cmd);
+  credentials->host = g_strdup(host);
+  credentials->passwd_cmd = options->passwd_cmd;
+  credentials->token_cmd = options->token_cmd;
   credentials->stop = eventfd(0, EFD_CLOEXEC);
   if (credentials->stop < 0) {
     error_set(error, errno, SCOPE_LOCAL, "no descriptor is left: %s", g_strerror(errno));
     return NULL;
   }
-  return read_files(credentials, options, host, error) ? g_steal_pointer(&credentials) : NULL;
+  if (!read_files(credentials, error))
+    return NULL;
+  credentials->from_file = credentials->password != NULL;
+  return g_steal_pointer(&credentials);
 }
 
 void credentials_free(Credentials *credentials)
@@ -155,8 +166,7 @@ void credentials_free(Credentials *credentials)
   g_clear_error(&credentials->failure);
   g_mutex_clear(&credentials->lock);
   g_free(credentials->user);
-  g_free(credentials->passwd_cmd);
-  g_free(credentials->token_cmd);
+  g_free(credentials->host);
   g_free(credentials);
 }
 
@@ -204,10 +214,14 @@ Secret *credentials_password(gpointer data, GError **error)
     return NULL;
   }
   g_autoptr(GMutexLocker) locked = g_mutex_locker_new(&credentials->lock);
+  if (credentials->passwd_cmd)
+    return ask_command(credentials, error);
+  if (credentials->from_file && credentials->handed_out && !read_files(credentials, error))
+    return NULL;
+  credentials->handed_out = TRUE;
   if (!credentials->password)
-    credentials->password = credentials->passwd_cmd ? ask_command(credentials, error)
-                                                    : prompt_password(credentials->user, error);
-  return credentials->password ? secret_copy(credentials->password) : NULL;
+    credentials->password = prompt_password(credentials->user, error);
+  return credentials->password ? secret_ref(credentials->password) : NULL;
 }
 
 Secret *credentials_token(gpointer data, GError **error)

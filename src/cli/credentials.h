@@ -18,10 +18,10 @@ typedef struct Credentials Credentials;
 gboolean credentials_check(const Options *options, GError **error);
 
 /*
- * Copies what it needs of OPTIONS, whose credentials_check() held. HOST is the server's name, for
- * netrc and /etc/exchangefs/HOST.credentials. Files are read at once (EACCES, ENOENT, EINVAL with
- * the cause); commands and the person are asked when the first password is wanted. Call after
- * daemon_start(): a secret does not survive fork(2).
+ * OPTIONS, whose credentials_check() held, is borrowed until credentials_free(). HOST is the
+ * server's name, for netrc and /etc/exchangefs/HOST.credentials. Files are read at once (EACCES,
+ * ENOENT, EINVAL with the cause); commands and the person are asked when the first password is
+ * wanted. Call after daemon_start(): a secret does not survive fork(2).
  */
 Credentials *credentials_new(const Options *options, const char *host, GError **error);
 
@@ -36,10 +36,11 @@ const char *credentials_user(const Credentials *credentials);
 gboolean credentials_can(const Credentials *credentials);
 
 /*
- * The password, owned by the caller: a copy of what was got once. For HttpCredentials, so
- * CREDENTIALS is a gpointer; any thread, any number at once (the others wait). Blocks for a command
- * (30 s at most) or the person. EACCES, SCOPE_SIGN_IN: no source, nobody to ask, the command failed
- * (then it is not run again for some seconds); ETIMEDOUT; EINTR after credentials_stop().
+ * The password, owned by the caller: what file or command say now, or what was typed once. For
+ * HttpCredentials, so CREDENTIALS is a gpointer; any thread, any number at once (the others wait).
+ * Blocks for a command (30 s at most) or the person. EACCES, SCOPE_SIGN_IN: no source, nobody to
+ * ask, the command failed (then it is not run again for some seconds); ETIMEDOUT; EINTR after
+ * credentials_stop().
  */
 Secret *credentials_password(gpointer credentials, GError **error);
 

@@ -312,7 +312,9 @@ static void count(Transfer *transfer, HttpCounts *counts)
   curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &head_out);
   curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
   counts->requests = transfer->issued;
-  counts->changing_requests = transfer->request->changes ? transfer->issued : 0;
+  /* A form that signs in goes once, as a change does, and changes nothing. */
+  gboolean changes = transfer->request->changes && !transfer->request->anonymous;
+  counts->changing_requests = changes ? transfer->issued : 0;
   counts->bytes_in = (guint64)body_in + (guint64)head_in;
   counts->bytes_out = (guint64)body_out + (guint64)head_out;
   counts->connections = (guint64)connects;

@@ -104,6 +104,10 @@ GError *auth_refusal(const char *origin, guint offered, guint allowed, const Aut
     return error_new(EACCES, SCOPE_SIGN_IN, "%s; %s%s", start,
                      means->no_ticket ? means->no_ticket : "there is no Kerberos ticket: run kinit",
                      usable & by_password ? ", or give user= and passwd_file=" : "");
+  if ((usable & by_password) && means->user)
+    return error_new(EACCES, SCOPE_SIGN_IN,
+                     "%s, but no password was given for %s: give passwd_file= or passwd_cmd=",
+                     start, means->user);
   if (usable & by_password)
     return error_new(
         EACCES, SCOPE_SIGN_IN,

@@ -9,6 +9,7 @@
 
 /* What there is to sign in with. */
 typedef struct {
+  const char *user;      /* named, or NULL */
   gboolean password;     /* a user name, and a password that can be had */
   gboolean ticket;       /* a Kerberos ticket, or a keytab to get one with */
   gboolean token;        /* a command that prints a bearer token */

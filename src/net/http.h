@@ -25,7 +25,8 @@ typedef enum {
 
 /* Where secrets come from, asked for when a scheme needs them. May block; any thread. */
 typedef struct {
-  /* The user's password. NULL with ERROR: there is none to be had. */
+  /* The user's password; asked for again, some time after the server refused the one before. NULL
+   * with ERROR: there is none to be had. */
   Secret *(*password)(gpointer data, GError **error);
   /* A bearer token; asked for again when the server refuses the one before. */
   Secret *(*token)(gpointer data, GError **error);
@@ -67,10 +68,11 @@ typedef struct {
   HttpKerberos kerberos;
   HttpTls tls;
   HttpProxy proxy;
-  guint connections;       /* at most so many at once (0: 8) */
-  guint connect_ms;        /* 0: 10,000 */
-  guint stall_ms;          /* no byte either way for so long: ETIMEDOUT (0: 30,000) */
-  guint commit_ms;         /* body sent, no answer yet: ETIMEDOUT after (0: 120,000) */
+  guint connections; /* at most so many at once (0: 8) */
+  guint connect_ms;  /* 0: 10,000 */
+  guint stall_ms;    /* no byte either way for so long: ETIMEDOUT (0: 30,000) */
+  guint commit_ms;   /* body sent, no answer yet: ETIMEDOUT after (0: 120,000) */
+  guint hold_ms;     /* nobody tries a refused sign-in again for so long, then twice (0: 30,000) */
   gboolean insecure_basic; /* send a password over plain http to another machine */
 } HttpOptions;
 

@@ -109,7 +109,7 @@ Proxy *proxy_new(const HttpProxy *options, GError **error)
   proxy->user = g_strdup(options->user);
   proxy->elsewhere = options->url && !loopback && RULE("proxy-elsewhere");
   if (options->user) {
-    proxy->password = options->password ? secret_copy(options->password) : secret_new("", 0);
+    proxy->password = options->password ? secret_ref(options->password) : secret_new("", 0);
     proxy->basic = make_basic(options->user, options->password);
     proxy->line.data = (char *)secret_peek(proxy->basic); /* libcurl only reads it */
   }

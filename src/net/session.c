@@ -16,8 +16,10 @@
 #include <errno.h>
 #include <string.h>
 
-/* After a refusal nobody tries again for so long: five in a row lock many an account. */
-#define HOLD_US ((gint64)30 * G_USEC_PER_SEC)
+/* After a refusal nobody tries again for so long, the next time twice as long: five within half an
+ * hour lock many an account. */
+#define HOLD_MS 30000u
+#define HOLD_DOUBLINGS 7u /* about an hour */
 #define ROUNDS_MAX 4u
 
 static gboolean is_one(guint set)
@@ -38,6 +40,7 @@ Session *session_new(const HttpOptions *options, const SessionPlace *place, GErr
   session->origin = g_strdup(place->origin);
   session->user = g_strdup(options->user);
   session->allowed = options->schemes;
+  session->hold_us = (gint64)(options->hold_ms ? options->hold_ms : HOLD_MS) * 1000;
   session->readable = place->readable;
   session->safe = !place->readable;
   session->credentials = options->credentials;
@@ -83,6 +86,7 @@ void grant_clear(Grant *grant)
 {
   wipe_line(&grant->line);
   wipe_line(&grant->cookies);
+  secret_free(grant->password);
   *grant = (Grant){0};
 }
 
@@ -117,13 +121,19 @@ static gboolean may_try(Session *session, GError **error)
   return FALSE;
 }
 
-/* Called with the lock: nobody asks the server again for a while. Answers a copy of ERROR, which is
- * taken over. */
+/*
+ * Called with the lock: nobody asks the server again for a while, and then with what the source of
+ * the password says by then. Answers a copy of ERROR, which is taken over.
+ */
 static GError *hold(Session *session, GError *error)
 {
   g_clear_error(&session->refusal);
   session->refusal = error;
-  session->held_until = g_get_monotonic_time() + HOLD_US;
+  session->held_until =
+      g_get_monotonic_time() + (session->hold_us << MIN(session->holds, HOLD_DOUBLINGS));
+  session->holds++;
+  if (session->credentials.password && RULE("session-ask-again"))
+    g_clear_pointer(&session->password, secret_free);
   return g_error_copy(error);
 }
 
@@ -160,6 +170,7 @@ static gboolean adopt(Session *session, HttpAuth scheme, HttpClient *client,
 static AuthMeans find_means(const Session *session, GError **ret_no_ticket)
 {
   AuthMeans means = {
+      .user = session->user,
       .password = session->user && (session->password || session->credentials.password),
       .token = session->credentials.token != NULL,
       .readable = session->readable,
@@ -253,10 +264,12 @@ gboolean session_grant(Session *session, HttpClient *client, const HttpRequest *
 {
   g_mutex_lock(&session->lock);
   if (request->anonymous) {
-    if (session->busy == g_thread_self())
+    gboolean ours = session->busy == g_thread_self(), checks = ours && session->checks;
+    if (ours)
       out->cookies = cookies_line(session->cookies); /* those of the sign-in under way */
+    out->scheme = checks ? session->scheme : 0;
     g_mutex_unlock(&session->lock);
-    return TRUE;
+    return !checks || way_find(out->scheme)->fill(session, request, out, error);
   }
   gboolean good = wait_turn(session, request, error) && may_try(session, error) &&
                   find_scheme(session, client, request, error);
@@ -292,6 +305,7 @@ void session_accepted(Session *session, const Grant *grant, const HttpRequest *r
     session->open |= grant->scheme == 0;
     if (grant->scheme && !session->proven && http_response_status(response) < 500) {
       session->proven = session->good = TRUE;
+      session->holds = 0;
       session->refused = 0;
       if (!session->good_path) /* the mount's root: asked first, and open as long as any */
         session->good_path = g_strdup(request->path);
@@ -303,16 +317,17 @@ void session_accepted(Session *session, const Grant *grant, const HttpRequest *r
 }
 
 /*
- * Called with the lock, lets go of it meanwhile. An accepted credential met a 401: has it run out
- * (the password was changed), or is there just no right to this path? The path that it once opened
- * tells. NTLM signs connections in, not requests, and cannot be asked this way.
+ * Called with the lock and nobody busy, lets go of it meanwhile. An accepted credential met a 401:
+ * has it run out (the password was changed), or is there just no right to this path? The path that
+ * it once opened tells. NTLM has no line to ask with: the sign-in of a connection is the question.
  */
 static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequest *request,
                             const Grant *grant)
 {
   const char *headers[] = {"Translate: f", grant->line, NULL};
   g_autofree char *path = g_strdup(session->good_path);
-  if (!grant->line || !path || !RULE("session-run-out"))
+  gboolean checks = grant->scheme == HTTP_AUTH_NTLM && RULE("session-check-ntlm");
+  if (!(grant->line || checks) || !path || !RULE("session-run-out"))
     return FALSE;
   if (strcmp(path, request->path) == 0)
     return !request->changes;
@@ -323,9 +338,18 @@ static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequ
                             .cancel = request->cancel,
                             .deadline = request->deadline};
   g_autoptr(HttpResponse) response = NULL;
+  if (checks) {
+    session->busy = g_thread_self();
+    session->checks = TRUE;
+  }
   g_mutex_unlock(&session->lock);
   gboolean asked = http_perform(client, &look, &response, NULL);
   g_mutex_lock(&session->lock);
+  if (checks) {
+    session->busy = NULL;
+    session->checks = FALSE;
+    g_cond_broadcast(&session->changed);
+  }
   return asked && http_response_status(response) == 401;
 }
 

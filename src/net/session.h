@@ -23,11 +23,11 @@ void session_set_forms(Session *session, const HttpForms *forms);
 
 /* What one attempt signs in with. */
 typedef struct {
-  guint generation;       /* of the session's credential */
-  HttpAuth scheme;        /* 0: nobody */
-  char *line, *cookies;   /* headers, or NULL */
-  const char *user;       /* for NTLM, with... */
-  const Secret *password; /* ...this; both belong to the session */
+  guint generation;     /* of the session's credential */
+  HttpAuth scheme;      /* 0: nobody */
+  char *line, *cookies; /* headers, or NULL */
+  const char *user;     /* for NTLM; belongs to the session */
+  Secret *password;     /* for NTLM */
 } Grant;
 void grant_clear(Grant *grant); /* wipes */
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Grant, grant_clear)

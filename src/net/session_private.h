@@ -13,27 +13,28 @@ struct Session {
   /* constant once requests are made */
   char *origin, *user;
   guint allowed;
+  gint64 hold_us;
   gboolean readable, safe; /* `safe`: cookies marked secure may be sent */
   HttpCredentials credentials;
   const HttpForms *forms; /* NULL: none */
   Negotiate *negotiate;   /* NULL: not allowed */
 
-  /* written by the thread that signs in, before it moves `generation`; `password` once only */
-  Secret *password, *token;
-
   GMutex lock;
   GCond changed;
-  GThread *busy;     /* lock: signs in; NULL: nobody does */
-  guint generation;  /* lock: moves with every new credential */
-  HttpAuth scheme;   /* lock: in use; 0: none found necessary yet */
-  gboolean open;     /* lock: a request without a sign-in was answered */
-  gboolean proven;   /* lock: this generation's credential was accepted */
-  gboolean good;     /* lock: some generation's was: the password is right */
-  guint refused;     /* lock: schemes that were tried and refused */
-  char *good_path;   /* lock until set, then constant: a path a credential has opened */
-  Cookies *cookies;  /* lock */
-  GError *refusal;   /* lock: answered at once until... */
+  GThread *busy;            /* lock: signs in; NULL: nobody does */
+  gboolean checks;          /* lock: ...or asks whether the credential still holds */
+  guint generation;         /* lock: moves with every new credential */
+  HttpAuth scheme;          /* lock: in use; 0: none found necessary yet */
+  gboolean open;            /* lock: a request without a sign-in was answered */
+  gboolean proven;          /* lock: this generation's credential was accepted */
+  gboolean good;            /* lock: some generation's was: the password is right */
+  guint refused;            /* lock: schemes that were tried and refused */
+  char *good_path;          /* lock until set, then constant: a path a credential has opened */
+  Cookies *cookies;         /* lock */
+  Secret *password, *token; /* lock; NULL: to be asked for */
+  GError *refusal;          /* lock: answered at once until... */
   gint64 held_until; /* lock: ...then (monotonic microseconds), so that no account gets locked */
+  guint holds;       /* lock: so often in a row */
 };
 
 /* One way to sign in. */

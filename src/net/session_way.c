@@ -11,6 +11,24 @@
 #include <errno.h>
 #include <string.h>
 
+static Secret *password_ref(Session *session)
+{
+  g_mutex_lock(&session->lock);
+  Secret *password = session->password ? secret_ref(session->password) : NULL;
+  g_mutex_unlock(&session->lock);
+  return password;
+}
+
+/* The same for a request: it may have been refused a moment ago. */
+static Secret *password_for(Session *session, GError **error)
+{
+  Secret *password = password_ref(session);
+  if (!password)
+    error_set(error, EACCES, SCOPE_SIGN_IN, "%s refused the password of %s: try again later",
+              session->origin, session->user);
+  return password;
+}
+
 static gboolean fetch_password(Session *session, HttpClient *client, const HttpRequest *request,
                                const HttpResponse *asked, GError **error)
 {
@@ -19,12 +37,16 @@ static gboolean fetch_password(Session *session, HttpClient *client, const HttpR
     return error_set(
         error, EACCES, SCOPE_SIGN_IN,
         "%s wants a user name and a password: give user= and passwd_file=", session->origin);
-  if (session->password)
+  g_autoptr(Secret) known = password_ref(session);
+  if (known)
     return TRUE;
-  session->password = session->credentials.password
-                          ? session->credentials.password(session->credentials.data, error)
-                          : secret_new("", 0);
-  return session->password != NULL;
+  Secret *password = session->credentials.password
+                         ? session->credentials.password(session->credentials.data, error)
+                         : secret_new("", 0);
+  g_mutex_lock(&session->lock);
+  session->password = password;
+  g_mutex_unlock(&session->lock);
+  return password != NULL;
 }
 
 static gboolean fetch_token(Session *session, HttpClient *client, const HttpRequest *request,
@@ -85,18 +107,23 @@ static gboolean fetch_cookies(Session *session, HttpClient *client, const HttpRe
   g_mutex_unlock(&session->lock);
   HttpRequest here = *request;
   here.origin = session->origin; /* another server of the store may be the one in use */
-  return session->forms->sign_in(client, &here, asked, session->user, session->password, error) &&
+  g_autoptr(Secret) password = password_for(session, error);
+  return password &&
+         session->forms->sign_in(client, &here, asked, session->user, password, error) &&
          prove_cookies(session, client, &here, error);
 }
 
 static gboolean fill_basic(Session *session, const HttpRequest *request, Grant *out, GError **error)
 {
   static const char head[] = "Authorization: Basic ";
-  const char *parts[] = {session->user, ":", secret_peek(session->password)};
+  g_autoptr(Secret) password = password_for(session, error);
+  if (!password)
+    return FALSE;
+  const char *parts[] = {session->user, ":", secret_peek(password)};
   gsize size = sizeof head + (strlen(parts[0]) + 1 + strlen(parts[2])) * 4 / 3 + 16;
   gsize len = strlen(head);
   gint state = 0, save = 0;
-  (void)request, (void)error;
+  (void)request;
   out->line = g_malloc0(size);
   memcpy(out->line, head, len);
   for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
@@ -108,10 +135,10 @@ static gboolean fill_basic(Session *session, const HttpRequest *request, Grant *
 
 static gboolean fill_ntlm(Session *session, const HttpRequest *request, Grant *out, GError **error)
 {
-  (void)request, (void)error;
+  (void)request;
   out->user = session->user;
-  out->password = session->password;
-  return TRUE;
+  out->password = password_for(session, error);
+  return out->password != NULL;
 }
 
 static gboolean fill_negotiate(Session *session, const HttpRequest *request, Grant *out,

@@ -82,7 +82,7 @@ static void test_secret(void **state)
   g_autoptr(Secret) cut = secret_new(endless, SECRET_WHOLE_MAX + 10);
   assert_int_equal(strlen(secret_peek(cut)), SECRET_WHOLE_MAX);
   secret_append(cut, "y", 1);
-  g_autoptr(Secret) copy = secret_copy(cut);
+  g_autoptr(Secret) copy = secret_ref(cut);
   assert_int_equal(strlen(secret_peek(copy)), SECRET_WHOLE_MAX);
   assert_null(strchr(secret_peek(copy), 'y'));
 }

@@ -83,6 +83,7 @@ static void test_choice(void **state)
       {NEGOTIATE | BASIC, HTTP_AUTH_ALL, {0}, 0, "kinit, or give user="},
       {NEGOTIATE, HTTP_AUTH_ALL, {.no_ticket = "it expired: run kinit"}, 0, "it expired"},
       {BASIC, HTTP_AUTH_ALL, {0}, 0, "give user="},
+      {BASIC, HTTP_AUTH_ALL, {.user = "alice"}, 0, "no password was given for alice"},
       {BEARER, HTTP_AUTH_ALL, {0}, 0, "token_cmd="},
       {0, HTTP_AUTH_ALL, {.password = TRUE}, 0, "nothing that is known"},
       {BASIC, 0, {.password = TRUE}, 0, "sec=none"},

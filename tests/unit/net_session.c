@@ -149,6 +149,35 @@ static void test_a_changed_password(void **state)
   server_free(server);
 }
 
+static Secret *next_password(gpointer data, GError **error)
+{
+  guint *asked = data;
+  (void)error;
+  return ++*asked == 1 ? secret_new("old", 3) : secret_new("sesame", 6);
+}
+
+/* Refused: after the pause the source of the password is asked again, it may know better. */
+static void test_a_password_is_asked_for_again(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_basic);
+  set_value(server, RIGHT);
+  HttpClient *client =
+      client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BASIC,
+                                       .user = "alice",
+                                       .hold_ms = 500,
+                                       .credentials = {next_password, NULL, &asked}});
+  assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  assert_int_equal(asked, 1);
+  g_usleep(700 * 1000);
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  assert_int_equal(asked, 2);
+  http_client_free(client);
+  server_free(server);
+}
+
 /* ---- forms ---- */
 
 static void serve_form(Conn *conn)
@@ -418,6 +447,7 @@ int main(void)
       cmocka_unit_test(test_a_refusal_is_not_repeated),
       cmocka_unit_test(test_no_right_to_one_path),
       cmocka_unit_test(test_a_changed_password),
+      cmocka_unit_test(test_a_password_is_asked_for_again),
       cmocka_unit_test(test_a_session_expires),
       cmocka_unit_test(test_many_callers_sign_in_once),
       cmocka_unit_test(test_440_for_one_path),
