@@ -70,8 +70,6 @@ HttpClient *client_make(const Options *options, const Source *source, const Clie
   g_autofree char *ccache = expand_user(options->ccache, who->name, who->uid);
   g_autofree char *keytab = expand_user(options->keytab, who->name, who->uid);
   g_autofree char *principal = expand_user(options->principal, who->name, who->uid);
-  if (who->many && !ccache && !keytab)
-    ccache = g_strdup_printf("FILE:/tmp/krb5cc_%u", who->uid);
   HttpOptions http = {
       .origin = source->origin,
       .servers = (const char *const *)servers->pdata,

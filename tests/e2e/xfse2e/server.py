@@ -224,13 +224,17 @@ class ModDav(Server):
             self.user, granted = None, "Require all granted"
         else:
             granted = AUTH.format(d=d)
-            hashed = proc.run(["openssl", "passwd", "-apr1", PASSWORD]).text.strip()
-            (d / "users").write_text(f"{USER}:{hashed}\n")
-            (d / "users").chmod(0o644)
+            self.set_password(PASSWORD)
         (d / "httpd.conf").write_text(APACHE.format(d=d, port=self.port, user=owner, auth=granted,
                                                     m="/usr/lib/apache2/modules"))
         self.url = f"http://127.0.0.1:{self.port}/mailbox/"
         self.start()
+
+    def set_password(self, password):
+        """Apache reads the file for each request."""
+        hashed = proc.run(["openssl", "passwd", "-apr1", password]).text.strip()
+        (self.directory / "users").write_text(f"{USER}:{hashed}\n")
+        (self.directory / "users").chmod(0o644)
 
     def start(self):
         apache = "/usr/sbin/apache2"
