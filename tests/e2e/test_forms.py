@@ -10,6 +10,7 @@ import urllib.request
 
 import pytest
 from xfse2e import samples
+from xfse2e.checks import sentence
 from xfse2e.dav import Dav
 from xfse2e.proc import SANITIZED, kill_session, run, sudo
 from xfse2e.server import PASSWORD, USER
@@ -90,16 +91,6 @@ def sign_ins(sim, counting):
                if line.method == "POST" and line.path.lower() == sim.post.lower())
 
 
-def refused(result, *words):
-    """One line that says why, and what next."""
-    text = result.err.strip()
-    assert result.rc != 0
-    assert len(text.splitlines()) == 1, text
-    for word in words:
-        assert re.search(word, text, re.I), f"{word} not in: {text}"
-    return text
-
-
 # -- it works -------------------------------------------------------------------------------------
 
 @each_face
@@ -147,7 +138,7 @@ def test_wrong_password(forms, mount, face, how):
     sim.password = "not-this-one"
     with sim.counting() as c:
         said = "ended the session" if how == 1 else "refused the user name or the password"
-        refused(mount(sim).start_fails(), said, "check")
+        sentence(mount(sim).start_fails(), said, "check")
     assert sign_ins(sim, c) == 1
 
 
@@ -160,7 +151,7 @@ def test_locked_account(forms, mount, face):
     sim.args += ["--switch", "locked"]
     sim.start()
     with sim.counting() as c:
-        refused(mount(sim).start_fails(), "locked", "administrator")
+        sentence(mount(sim).start_fails(), "locked", "administrator")
     assert sign_ins(sim, c) == 1, locked
 
 
@@ -168,16 +159,16 @@ def test_locked_account(forms, mount, face):
 def test_nobody_is_named(forms, mount, face):
     sim = forms(face)
     sim.user = None
-    refused(mount(sim).start_fails(), "form", "user=", "passwd_file=")
+    sentence(mount(sim).start_fails(), "form", "user=", "passwd_file=")
 
 
 @each_face
 def test_forms_are_not_allowed(forms, mount, face):
-    refused(mount(forms(face), sec="basic").start_fails(), "form", "sec=forms|leave sec=")
+    sentence(mount(forms(face), sec="basic").start_fails(), "form", "sec=forms|leave sec=")
 
 
 def test_ssl_is_demanded(forms, start_sim, mount):
-    refused(mount(start_sim("e2003-fba", "--switch", "need-ssl")).start_fails(), "https")
+    sentence(mount(start_sim("e2003-fba", "--switch", "need-ssl")).start_fails(), "https")
 
 
 # -- sessions that end ----------------------------------------------------------------------------
@@ -418,7 +409,7 @@ AUTH = "/owa/auth/logon.aspx"
 def test_a_logon_page_at_a_foreign_host(web, mount):
     foreign = web(lambda method, path: (200, HTML, page("/owa/auth/owaauth.dll")))
     server = web(lambda method, path: (302, {"Location": foreign.origin + AUTH}, b""))
-    refused(mount(server).start_fails(), "another|may not have", "nothing was sent", "mount")
+    sentence(mount(server).start_fails(), "another|may not have", "nothing was sent", "mount")
     assert foreign.asked == []
 
 
@@ -430,7 +421,7 @@ def test_a_form_that_goes_to_a_foreign_host(web, mount):
             return 200, HTML, page(foreign.origin + "/owa/auth/owaauth.dll")
         return 302, {"Location": AUTH + "?reason=0"}, b""
     server = web(answer)
-    refused(mount(server).start_fails(), "may not have", "nothing was sent")
+    sentence(mount(server).start_fails(), "may not have", "nothing was sent")
     assert foreign.asked == []
     assert all(PASSWORD.encode() not in body for _, _, body in server.asked)
 
@@ -438,7 +429,7 @@ def test_a_form_that_goes_to_a_foreign_host(web, mount):
 def test_a_page_that_leads_in_a_circle(web, mount):
     count = iter(range(10000))
     server = web(lambda method, path: (302, {"Location": f"{AUTH}?reason=0&n={next(count)}"}, b""))
-    refused(mount(server).start_fails(), "one page to the next", "check the address")
+    sentence(mount(server).start_fails(), "one page to the next", "check the address")
     assert len(server.asked) < 20
 
 
@@ -449,7 +440,7 @@ def test_a_logon_page_without_a_form(web, mount):
         return 440, {}, b""
     server = web(lambda method, path: answer(method, path) if method != "GET"
                  or path.startswith(AUTH) else (302, {"Location": AUTH}, b""))
-    refused(mount(server).start_fails(), "no form", "sec=")
+    sentence(mount(server).start_fails(), "no form", "sec=")
     assert not [method for method, _, _ in server.asked if method == "POST"]
 
 
@@ -462,7 +453,7 @@ def test_a_session_that_never_holds(web, mount):
             return 200, HTML, page("owaauth.dll")
         return (302, {"Location": AUTH}, b"") if method == "GET" else (440, {}, b"")
     server = web(answer)
-    refused(mount(server).start_fails(), "password")
+    sentence(mount(server).start_fails(), "password")
     assert sum(method == "POST" for method, _, _ in server.asked) == 1
 
 
@@ -482,7 +473,7 @@ def test_a_password_is_not_sent_twice(web, mount):
 def test_a_page_in_place_of_an_answer(web, mount, forms):
     """A form with status 200 is neither a folder, nor a message, nor a change made."""
     server = web(lambda method, path: (200, HTML, page("/x")))
-    refused(mount(server).start_fails(), "web page", "check")
+    sentence(mount(server).start_fails(), "web page", "check")
     sim = forms("2003")
     html = "body=%3Chtml%3E%3Cform%3E%3Cinput%20type=password%20name=p%3E type=text/html status=200"
     with mount(sim, attr_ttl=0) as m:

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from xfse2e import proc, samples
+from xfse2e.checks import sentence, use
 from xfse2e.mount import interrupt
 from xfse2e.proc import SLOWNESS
 from xfse2e.realm import NAME, PASSWORDS, Gssapi, Realm, skew
@@ -53,21 +54,6 @@ def begin(realm, start_sim, work):
 def ticket(realm, work):
     """A person at the machine: `kinit` into the default cache."""
     return lambda user="alice", *flags: realm.kinit(user, work / "cc", *flags)
-
-
-def sentence(result, *words):
-    text = result.err.strip()
-    assert result.rc == 1 and len(text.splitlines()) == 1, result
-    for word in words:
-        assert word in text, f"{word} not in: {text}"
-    return text
-
-
-def use(m):
-    """All that a person does in a minute."""
-    m.sh("ls -l work >/dev/null && grep -q document work/doc.txt && echo new > work/new.txt && "
-         "mv work/new.txt work/moved.txt && [ \"$(cat work/moved.txt)\" = new ] && "
-         "mkdir work/dir && rmdir work/dir && rm work/moved.txt", timeout=60)
 
 
 def doc(m):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Signing in by NTLM: three steps that sign one connection in, as IIS has it; NTLMv2 by impacket."""
-import re
 import time
 
 import pytest
 from xfse2e import samples
+from xfse2e.checks import sentence, use
 from xfse2e.ntlm import OTHER, NtlmGate
 from xfse2e.server import PASSWORD, USER
 
@@ -25,22 +25,6 @@ def begin(start_sim, start_mod_dav, work):
     yield start
     for gate in gates:
         gate.stop()
-
-
-def sentence(result, *words):
-    text = result.err.strip()
-    assert result.rc == 1 and len(text.splitlines()) == 1, result
-    for word in words:
-        assert re.search(word, text, re.I), f"{word} not in: {text}"
-    assert PASSWORD not in text
-    return text
-
-
-def use(m):
-    """All that a person does in a minute."""
-    m.sh("ls -l work >/dev/null && grep -q document work/doc.txt && echo new > work/new.txt && "
-         "mv work/new.txt work/moved.txt && [ \"$(cat work/moved.txt)\" = new ] && "
-         "mkdir work/dir && rmdir work/dir && rm work/moved.txt", timeout=60)
 
 
 def done(gate):

@@ -7,8 +7,9 @@ import re
 
 import pytest
 from xfse2e import proc
+from xfse2e.checks import sentence, use
 from xfse2e.gate import Gate
-from xfse2e.server import PASSWORD, USER
+from xfse2e.server import USER
 
 ALL = ("e2003", "e2007", "generic", "mod_dav")
 each_server = pytest.mark.parametrize("kind", ALL)
@@ -34,22 +35,6 @@ def begin(start_sim, start_mod_dav):
         server.client.put("work/doc.txt", b"a document\n")
         return server
     return start
-
-
-def sentence(result, *words):
-    text = result.err.strip()
-    assert result.rc == 1 and len(text.splitlines()) == 1, result
-    for word in words:
-        assert re.search(word, text, re.I), f"{word} not in: {text}"
-    assert PASSWORD not in text
-    return text
-
-
-def use(m):
-    """All that a person does in a minute."""
-    m.sh("ls -l work >/dev/null && grep -q document work/doc.txt && echo new > work/new.txt && "
-         "mv work/new.txt work/moved.txt && [ \"$(cat work/moved.txt)\" = new ] && "
-         "mkdir work/dir && rmdir work/dir && rm work/moved.txt", timeout=60)
 
 
 def comes_back(m, script):
