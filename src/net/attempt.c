@@ -12,6 +12,10 @@
 #include <errno.h>
 #include <string.h>
 
+/* After the first request: two, and one more on a kept connection. For libcurl they are redirects.
+ */
+#define NTLM_STEPS_MAX 3L
+
 /* The first error is the cause; what libcurl makes of it later is not. */
 static void fail(Transfer *transfer, AttemptEnd end, GError *error)
 {
@@ -23,17 +27,44 @@ static void fail(Transfer *transfer, AttemptEnd end, GError *error)
   transfer->error = error;
 }
 
-/* A 401 in the middle of NTLM's three steps: libcurl goes on by itself, on the same connection. */
-static gboolean is_halfway(const Transfer *transfer)
+/* The server's part of NTLM's three steps. */
+static gboolean has_ntlm_part(const HttpResponse *response)
 {
-  if (transfer->route->grant.scheme != HTTP_AUTH_NTLM ||
-      http_response_status(transfer->response) != 401)
-    return FALSE;
   guint at = 0;
-  for (const char *line; (line = http_response_next(transfer->response, "WWW-Authenticate", &at));)
+  for (const char *line; (line = http_response_next(response, "WWW-Authenticate", &at));)
     if (g_ascii_strncasecmp(line, "NTLM ", 5) == 0)
-      return TRUE;
+      return http_response_status(response) == 401;
   return FALSE;
+}
+
+static gboolean is_new_connection(const Transfer *transfer)
+{
+  long connects = 0;
+  curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects);
+  return connects > 0;
+}
+
+/*
+ * A whole head in the middle of NTLM: libcurl goes on by itself, on the same connection. It begins
+ * with a request without its body, and a server that wants no sign-in takes that for the request:
+ * libcurl then sends all of it, and only the answer to that counts. The server's part comes once;
+ * one that sends it for ever would be given a try at the password each time.
+ */
+static gboolean is_halfway(Transfer *transfer)
+{
+  if (transfer->route->grant.scheme != HTTP_AUTH_NTLM)
+    return FALSE;
+  if (has_ntlm_part(transfer->response)) {
+    gboolean first = !transfer->asked;
+    transfer->asked = TRUE;
+    return first;
+  }
+  int status = http_response_status(transfer->response);
+  if (transfer->asked || status == 401 || !is_new_connection(transfer))
+    return FALSE;
+  gboolean hollow = transfer->upload_size > 0 && !transfer->fed && RULE("ntlm-hollow");
+  response_set_ntlm(transfer->response, hollow ? NTLM_UNASKED_HOLLOW : NTLM_UNASKED);
+  return hollow && status < 300;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *user)
@@ -45,7 +76,8 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
   if (transfer->head_done)
     return len; /* a trailer; and the response is the caller's now */
   HeadState state = response_add_line(transfer->response, line, len);
-  if (state == HEAD_DONE && is_halfway(transfer))
+  transfer->halfway = state == HEAD_DONE && is_halfway(transfer);
+  if (transfer->halfway)
     return len;
   if (state == HEAD_TOO_BIG && RULE("net-head-bound")) {
     fail(transfer, END_FINAL,
@@ -82,6 +114,7 @@ static size_t on_upload(char *buffer, size_t size, size_t count, void *user)
     memcpy(buffer, (const char *)transfer->request->body + transfer->upload_at, want);
   }
   transfer->upload_at += (goffset)want;
+  transfer->fed = TRUE;
   return want;
 }
 
@@ -113,6 +146,7 @@ static int on_issue(void *user, char *remote, char *local, int remote_port, int 
     return CURL_PREREQFUNC_ABORT;
   }
   transfer->issued++;
+  transfer->fed = FALSE;
   transfer->answered = FALSE;
   transfer->progress_at = g_get_monotonic_time();
   return CURL_PREREQFUNC_OK;
@@ -169,6 +203,7 @@ static void set_sign_in(const Transfer *transfer)
   if (grant->scheme != HTTP_AUTH_NTLM)
     return;
   curl_easy_setopt(transfer->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_NTLM);
+  curl_easy_setopt(transfer->easy, CURLOPT_MAXREDIRS, NTLM_STEPS_MAX);
   curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, grant->user);
   curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, secret_peek(grant->password));
 }
@@ -252,22 +287,14 @@ typedef struct {
   const char *cause, *next_step;
 } Meaning;
 
+/* What neither TLS nor a proxy explains. */
 static const Meaning meanings[] = {
     {CURLE_COULDNT_RESOLVE_HOST, EHOSTUNREACH, END_UNSENT, "there is no such host",
      "check the address and the network"},
-    {CURLE_COULDNT_RESOLVE_PROXY, EHOSTUNREACH, END_UNSENT, "the proxy's name is not known",
-     "check http_proxy"},
-    {CURLE_PROXY, EHOSTUNREACH, END_UNSENT, "the proxy refuses", "check http_proxy"},
     {CURLE_COULDNT_CONNECT, EHOSTUNREACH, END_UNSENT, "cannot connect",
      "check the address and the network"},
     {CURLE_OPERATION_TIMEDOUT, ETIMEDOUT, END_UNSENT, "the connection was not accepted in time",
      "check the address and the network"},
-    {CURLE_SSL_CONNECT_ERROR, EPROTO, END_UNSENT, "no secure connection could be agreed on",
-     "check that the port speaks https"},
-    {CURLE_PEER_FAILED_VERIFICATION, EPROTO, END_UNSENT, "the certificate cannot be trusted",
-     "install the certificate of its authority"},
-    {CURLE_SSL_CACERT_BADFILE, EPROTO, END_UNSENT, "the certificate cannot be judged",
-     "install the package ca-certificates"},
     {CURLE_WEIRD_SERVER_REPLY, EPROTO, END_FINAL, "the server does not speak HTTP",
      "check the port"},
     {CURLE_UNSUPPORTED_PROTOCOL, EPROTO, END_FINAL, "the server does not speak HTTP",
@@ -324,6 +351,9 @@ void transfer_end(Transfer *transfer, CURLcode code, HttpCounts *counts)
 {
   if (code == CURLE_PARTIAL_FILE && !RULE("net-whole-body"))
     code = CURLE_OK;
+  /* The server's part made no sense to libcurl: then that 401 is the answer. */
+  if (code == CURLE_OK && transfer->halfway && http_response_status(transfer->response) == 401)
+    transfer->head_done = TRUE;
   if (code != CURLE_OK)
     judge(transfer, code);
   else if (!transfer->head_done) /* libcurl takes a head cut between two lines for a whole one */
