@@ -44,6 +44,13 @@ static gboolean is_new_connection(const Transfer *transfer)
   return connects > 0;
 }
 
+/* The request was answered before libcurl sent its body. */
+static gboolean is_hollow(const Transfer *transfer)
+{
+  return transfer->route->grant.scheme == HTTP_AUTH_NTLM && transfer->upload_size > 0 &&
+         !transfer->fed && RULE("ntlm-hollow");
+}
+
 /*
  * A whole head in the middle of NTLM: libcurl goes on by itself, on the same connection. It begins
  * with a request without its body, and a server that wants no sign-in takes that for the request:
@@ -55,14 +62,14 @@ static gboolean is_halfway(Transfer *transfer)
   if (transfer->route->grant.scheme != HTTP_AUTH_NTLM)
     return FALSE;
   if (has_ntlm_part(transfer->response)) {
-    gboolean first = !transfer->asked;
+    gboolean first = !transfer->asked || !RULE("ntlm-once");
     transfer->asked = TRUE;
     return first;
   }
   int status = http_response_status(transfer->response);
   if (transfer->asked || status == 401 || !is_new_connection(transfer))
     return FALSE;
-  gboolean hollow = transfer->upload_size > 0 && !transfer->fed && RULE("ntlm-hollow");
+  gboolean hollow = is_hollow(transfer);
   response_set_ntlm(transfer->response, hollow ? NTLM_UNASKED_HOLLOW : NTLM_UNASKED);
   return hollow && status < 300;
 }
@@ -79,6 +86,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *user)
   transfer->halfway = state == HEAD_DONE && is_halfway(transfer);
   if (transfer->halfway)
     return len;
+  /* libcurl 7.88 would leave the next request's body out too, if that goes without NTLM. */
+  if (state == HEAD_DONE && is_hollow(transfer))
+    curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
   if (state == HEAD_TOO_BIG && RULE("net-head-bound")) {
     fail(transfer, END_FINAL,
          error_new(EPROTO, SCOPE_LINE, "%s: the answer has more headers than can be held",

@@ -2,6 +2,7 @@
 /* Owns what a Set-Cookie means; leaves which answers are listened to to session.c. */
 #include "net/cookies.h"
 
+#include "base/rule.h"
 #include "base/secret.h"
 
 #include <curl/curl.h>
@@ -50,6 +51,14 @@ static char *attribute(const char *rest, const char *name)
   return NULL;
 }
 
+static gboolean has_control(const char *text, gsize len)
+{
+  for (gsize i = 0; i < len; i++)
+    if (((guchar)text[i] < 0x20 || text[i] == 0x7f) && RULE("cookie-controls"))
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean is_over(const char *rest)
 {
   g_autofree char *age = attribute(rest, "max-age"), *date = attribute(rest, "expires");
@@ -73,7 +82,9 @@ void cookies_learn(Cookies *cookies, const HttpResponse *response, gboolean safe
   for (const char *line; (line = http_response_next(response, "Set-Cookie", &at));) {
     gsize len = strcspn(line, ";");
     g_autofree char *secure = attribute(line, "secure");
-    if (len > COOKIE_BYTES_MAX || !memchr(line, '=', len) || line[0] == '=' || (secure && !safe))
+    /* A lone CR would begin a header of its own for some (RFC 6265 section 5.2 drops controls). */
+    if (len > COOKIE_BYTES_MAX || has_control(line, len) || !memchr(line, '=', len) ||
+        line[0] == '=' || (secure && !safe))
       continue;
     char *pair = g_strchomp(g_strndup(line, len));
     forget(cookies, pair);

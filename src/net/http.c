@@ -109,7 +109,8 @@ typedef struct {
   HttpClient *client;
   const HttpRequest *request;
   Site *site;
-  char *path; /* as asked, or where a server sent us */
+  char *path;        /* as asked, or where a server sent us */
+  HttpRequest there; /* REQUEST with that path, for the session */
   Grant grant;
   RetryCase tries;
   guint challenges, hops, moves; /* so often challenged, sent elsewhere, gone to another server */
@@ -119,6 +120,7 @@ typedef struct {
     ANSWER_CHALLENGE, /* sign in */
     ANSWER_ELSEWHERE, /* ask `next` for `next_path` */
   } meaning;
+  gboolean cut; /* enough of the answer is there */
   gint64 wait_ms;
   Site *next;
   char *next_path;
@@ -169,11 +171,12 @@ static void judge(Call *call, const HttpResponse *response)
 {
   gboolean anonymous = call->request->anonymous;
   config_site_is_well(call->client->config, call->site);
-  if (!anonymous && session_is_challenge(call->site->session, response)) {
+  if (!anonymous && (session_is_challenge(call->site->session, response) ||
+                     session_unwanted(call->site->session, &call->grant, response))) {
     call->meaning = ANSWER_CHALLENGE;
     return;
   }
-  session_accepted(call->site->session, &call->grant, call->request, response);
+  session_accepted(call->site->session, &call->grant, &call->there, response);
   if (!anonymous && leads_elsewhere(call, response))
     call->meaning = ANSWER_ELSEWHERE;
   else
@@ -196,6 +199,12 @@ static gboolean take_data(Call *call, HttpResponse *response, const void *bytes,
   return TRUE;
 }
 
+/* Nobody takes the body's pieces: what is kept of it is enough (a page may have no end). */
+static gboolean is_swallowed(const Call *call)
+{
+  return call->meaning != ANSWER_MINE || (!call->request->on_data && RULE("net-endless"));
+}
+
 /* Takes what TRANSFER brings until its end. FALSE when a callback ended it, or it was swallowed. */
 static gboolean take_all(Call *call, Transfer *transfer)
 {
@@ -208,8 +217,11 @@ static gboolean take_all(Call *call, Transfer *transfer)
       go_on = take_head(call, transfer_response(transfer));
       break;
     case EVENT_DATA:
-      go_on = call->meaning == ANSWER_MINE || (swallowed += len) <= SWALLOW_MAX;
-      go_on = go_on && take_data(call, transfer_response(transfer), bytes, len);
+      if (is_swallowed(call) && (swallowed += len) > SWALLOW_MAX) {
+        call->cut = TRUE;
+        return FALSE;
+      }
+      go_on = take_data(call, transfer_response(transfer), bytes, len);
       break;
     case EVENT_END:
       return TRUE;
@@ -249,6 +261,7 @@ static void attempt(Call *call)
   const void *bytes;
   gsize len;
   call->meaning = ANSWER_MINE;
+  call->cut = FALSE;
   gulong id = cancel_connect(request->cancel, on_cancel, transfer);
   engine_poke(client->engine, transfer); /* stopped already: it ends without being sent */
   gboolean whole = take_all(call, transfer);
@@ -264,7 +277,7 @@ static void attempt(Call *call)
   GError *error = NULL;
   AttemptEnd end = transfer_take_end(transfer, &error);
   call->response = transfer_take_response(transfer);
-  if (call->meaning != ANSWER_MINE) { /* the head is what counts; how its text ended does not */
+  if (call->meaning != ANSWER_MINE || call->cut) { /* how the text ended does not count */
     g_clear_error(&error);
     return;
   }
@@ -314,7 +327,7 @@ static void give_late(Call *call)
 static gboolean answer_challenge(Call *call)
 {
   ChallengeEnd end =
-      session_challenged(call->site->session, call->client, call->request, &call->grant,
+      session_challenged(call->site->session, call->client, &call->there, &call->grant,
                          call->response, call->challenges++, &call->error);
   if (end == CHALLENGE_TAKE)
     give_late(call);
@@ -378,8 +391,9 @@ static gboolean goes_on(Call *call)
 static void perform(Call *call)
 {
   for (;;) {
-    if (!session_grant(call->site->session, call->client, call->request, &call->grant,
-                       &call->error))
+    call->there = *call->request;
+    call->there.path = call->path;
+    if (!session_grant(call->site->session, call->client, &call->there, &call->grant, &call->error))
       return;
     attempt(call);
     if (call->error)

@@ -13,6 +13,7 @@ typedef struct {
 
 struct HttpResponse {
   int status;
+  NtlmTurn ntlm;
   GArray *headers;    /* Header */
   gsize lines, bytes; /* of all heads together, interim ones too */
   GString *text;
@@ -81,6 +82,16 @@ void response_add_text(HttpResponse *response, const void *bytes, gsize len)
 {
   gsize room = RESPONSE_TEXT_MAX - response->text->len;
   g_string_append_len(response->text, bytes, (gssize)MIN(len, room));
+}
+
+void response_set_ntlm(HttpResponse *response, NtlmTurn turn)
+{
+  response->ntlm = turn;
+}
+
+NtlmTurn response_ntlm(const HttpResponse *response)
+{
+  return response->ntlm;
 }
 
 int http_response_status(const HttpResponse *response)

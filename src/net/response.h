@@ -26,5 +26,11 @@ HttpResponse *response_new(void);
  */
 HeadState response_add_line(HttpResponse *response, const char *line, gsize len);
 
+/* How RESPONSE came to a request that NTLM was begun with: normally, without having been asked for
+ * NTLM, or so and to a request whose body was still missing. */
+typedef enum { NTLM_ASKED, NTLM_UNASKED, NTLM_UNASKED_HOLLOW } NtlmTurn;
+void response_set_ntlm(HttpResponse *response, NtlmTurn turn);
+NtlmTurn response_ntlm(const HttpResponse *response);
+
 /* Keeps the first RESPONSE_TEXT_MAX bytes of what is added, drops the rest. */
 void response_add_text(HttpResponse *response, const void *bytes, gsize len);

@@ -123,10 +123,15 @@ static gboolean may_try(Session *session, GError **error)
 
 /*
  * Called with the lock: nobody asks the server again for a while, and then with what the source of
- * the password says by then. Answers a copy of ERROR, which is taken over.
+ * the password says by then. What was sent before and is answered late belongs to the past
+ * generation. Answers a copy of ERROR, which is taken over.
  */
 static GError *hold(Session *session, GError *error)
 {
+  session->generation++;
+  session->scheme = 0;
+  session->proven = FALSE;
+  session->refused = 0; /* after the pause all of them count again */
   g_clear_error(&session->refusal);
   session->refusal = error;
   session->held_until =
@@ -153,7 +158,12 @@ static gboolean adopt(Session *session, HttpAuth scheme, HttpClient *client,
   session->busy = NULL;
   g_cond_broadcast(&session->changed);
   if (!good) {
-    gboolean refused = scheme == HTTP_AUTH_FORMS && error_errno(why) == EACCES;
+    /* Without a password nothing was asked of the server. */
+    gboolean refused = scheme == HTTP_AUTH_FORMS &&
+                       (session->password || !RULE("session-no-password")) &&
+                       error_errno(why) == EACCES;
+    if (RULE("session-form-lost"))
+      error_set_maybe_applied(why, FALSE); /* a form that was lost is not the request */
     g_propagate_error(error,
                       refused ? hold(session, g_steal_pointer(&why)) : g_steal_pointer(&why));
     return FALSE;
@@ -211,8 +221,6 @@ static gboolean choose(Session *session, HttpClient *client, const HttpRequest *
                             session->origin, way->refused, session->user ? " of " : "",
                             session->user ? session->user : "", why ? " (" : "", why ? why : "",
                             why ? ")" : "", theirs, tried, way->step)));
-  session->refused = 0; /* after the pause all of them count again */
-  session->scheme = 0;
   return FALSE;
 }
 
@@ -225,18 +233,24 @@ static gboolean discover(Session *session, HttpClient *client, const HttpRequest
   const HttpRequest look = {.method = "HEAD",
                             .path = request->path,
                             .headers = headers,
+                            .origin = RULE("session-own-server") ? session->origin : NULL,
                             .anonymous = TRUE,
                             .cancel = request->cancel,
                             .deadline = request->deadline};
   g_autoptr(HttpResponse) response = NULL;
+  g_autoptr(GError) why = NULL;
   session->busy = g_thread_self();
   g_mutex_unlock(&session->lock);
-  gboolean good = http_perform(client, &look, &response, error);
+  gboolean good = http_perform(client, &look, &response, &why);
   g_mutex_lock(&session->lock);
   session->busy = NULL;
   g_cond_broadcast(&session->changed);
-  if (!good)
+  if (!good && error_errno(why) == EHOSTUNREACH)
+    return TRUE; /* the request will find that out, and where else to go */
+  if (!good) {
+    g_propagate_error(error, g_steal_pointer(&why));
     return FALSE;
+  }
   if (http_response_status(response) == 401)
     return choose(session, client, request, response, error);
   if (session_is_challenge(session, response) && (session->allowed & HTTP_AUTH_FORMS))
@@ -252,7 +266,7 @@ static gboolean find_scheme(Session *session, HttpClient *client, const HttpRequ
   gboolean costly = request->changes || request->has_body_fd || request->body_size > 0;
   if (session->scheme || !session->allowed)
     return TRUE;
-  if (is_one(session->allowed) && session->allowed != HTTP_AUTH_FORMS)
+  if (is_one(session->allowed) && session->allowed != HTTP_AUTH_FORMS && !session->open)
     return adopt(session, (HttpAuth)session->allowed, client, request, NULL, error);
   if (costly && !session->open && RULE("session-foresee"))
     return discover(session, client, request, error);
@@ -334,22 +348,19 @@ static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequ
   const HttpRequest look = {.method = "HEAD",
                             .path = path,
                             .headers = headers,
+                            .origin = RULE("session-own-server") ? session->origin : NULL,
                             .anonymous = TRUE,
                             .cancel = request->cancel,
                             .deadline = request->deadline};
   g_autoptr(HttpResponse) response = NULL;
-  if (checks) {
-    session->busy = g_thread_self();
-    session->checks = TRUE;
-  }
+  if (RULE("session-one-looks"))
+    session->busy = g_thread_self(); /* a wrong password counts at the server each time */
+  session->checks = checks;
   g_mutex_unlock(&session->lock);
   gboolean asked = http_perform(client, &look, &response, NULL);
   g_mutex_lock(&session->lock);
-  if (checks) {
-    session->busy = NULL;
-    session->checks = FALSE;
-    g_cond_broadcast(&session->changed);
-  }
+  session->checks = FALSE;
+  end_turn(session);
   return asked && http_response_status(response) == 401;
 }
 
@@ -358,7 +369,9 @@ static ChallengeEnd after_401(Session *session, HttpClient *client, const HttpRe
                               const Grant *grant, const HttpResponse *response, guint round,
                               GError **error)
 {
-  if (grant->scheme && session->proven) {
+  /* A token is renewed for a path without right too, so a new one may meet that first. */
+  if (grant->scheme && (session->proven || (grant->scheme == HTTP_AUTH_BEARER && session->good &&
+                                            RULE("session-token-right")))) {
     if (grant->scheme == HTTP_AUTH_BEARER && round == 0)
       return adopt(session, HTTP_AUTH_BEARER, client, request, response, error) ? CHALLENGE_AGAIN
                                                                                 : CHALLENGE_ERROR;
@@ -410,7 +423,6 @@ static ChallengeEnd after_logon(Session *session, HttpClient *client, const Http
                                        "and the password (it may want DOMAIN\\user), and that "
                                        "this user has a right to the mailbox",
                                        session->origin, session->user)));
-    session->scheme = 0;
     return CHALLENGE_ERROR;
   }
   g_autoptr(GError) why = NULL;

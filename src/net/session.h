@@ -48,6 +48,12 @@ gboolean session_is_challenge(const Session *session, const HttpResponse *respon
 void session_accepted(Session *session, const Grant *grant, const HttpRequest *request,
                       const HttpResponse *response);
 
+/*
+ * Looks whether the server wants NTLM at all; if not, it has to ask from now on. TRUE when RESPONSE
+ * refuses a request whose body was kept back for NTLM: session_challenged() has it sent again.
+ */
+gboolean session_unwanted(Session *session, const Grant *grant, const HttpResponse *response);
+
 typedef enum {
   CHALLENGE_AGAIN, /* signed in anew, or by another thread meanwhile: send the request again */
   CHALLENGE_TAKE,  /* the sign-in holds: the answer means "no right", the caller judges it */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/rule.h"
+#include "net/response.h"
 
 #include <errno.h>
 #include <string.h>
@@ -139,6 +140,23 @@ static gboolean fill_ntlm(Session *session, const HttpRequest *request, Grant *o
   out->user = session->user;
   out->password = password_for(session, error);
   return out->password != NULL;
+}
+
+gboolean session_unwanted(Session *session, const Grant *grant, const HttpResponse *response)
+{
+  NtlmTurn turn = response_ntlm(response);
+  int status = http_response_status(response);
+  if (turn == NTLM_ASKED || status >= 500 || !RULE("ntlm-unwanted"))
+    return FALSE;
+  g_mutex_lock(&session->lock);
+  gboolean now = grant->generation == session->generation && session->scheme == HTTP_AUTH_NTLM;
+  if (now) {
+    session->generation++;
+    session->scheme = 0;
+    session->open = TRUE;
+  }
+  g_mutex_unlock(&session->lock);
+  return now && turn == NTLM_UNASKED_HOLLOW && status >= 300;
 }
 
 static gboolean fill_negotiate(Session *session, const HttpRequest *request, Grant *out,

@@ -28,6 +28,9 @@ struct Transfer {
   goffset upload_seen;   /* of the body, sent when last looked */
   guint issued;          /* so often put on the wire */
   gboolean answered;     /* a byte of an answer has come since it was last issued */
+  gboolean fed;          /* some of the body was taken since it was last issued */
+  gboolean asked;        /* NTLM: the server's part of the sign-in has come */
+  gboolean halfway;      /* the last head was held back, libcurl goes on by itself */
   gboolean head_done;    /* the response's head is whole and no longer this thread's */
   gint64 length;         /* of the answer's body, -1 unknown */
   gint64 progress_at;    /* when a byte last moved (monotonic microseconds) */

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signing in at servers that lie, flip their mind, or wait for a second way to lose something. */
+#include "net_client.h"
+
+#include <string.h>
+
+#define NO_401 "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"
+#define NO_TOKEN "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n"
+#define NO_440 "HTTP/1.1 440 Login Timeout\r\nContent-Length: 0\r\n\r\n"
+#define ALICE "Authorization: Basic YWxpY2U6c2VzYW1l"
+
+static int value_of(Server *server)
+{
+  pthread_mutex_lock(&server->lock);
+  int value = server->value;
+  pthread_mutex_unlock(&server->lock);
+  return value;
+}
+
+static void set_value(Server *server, int value)
+{
+  pthread_mutex_lock(&server->lock);
+  server->value = value;
+  pthread_mutex_unlock(&server->lock);
+}
+
+static guint count_of(Server *server, const char *text)
+{
+  guint count = 0;
+  pthread_mutex_lock(&server->lock);
+  for (const char *at = server->log->str; (at = strstr(at, text)); at += strlen(text))
+    count++;
+  pthread_mutex_unlock(&server->lock);
+  return count;
+}
+
+static int ask_path(HttpClient *client, const char *method, const char *path)
+{
+  HttpRequest request = request_for(method, path);
+  request.changes = strcmp(method, "PUT") == 0;
+  return ask(client, &request);
+}
+
+static Secret *sesame(gpointer data, GError **error)
+{
+  guint *asked = data;
+  (void)error;
+  g_atomic_int_inc(asked);
+  return secret_new("sesame", 6);
+}
+
+/* ---- a password that is refused for a moment ---- */
+
+/* Value 0: the password is right. Refusals take a while, so that callers meet them together. */
+static void serve_basic(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    gboolean good = strstr(head, ALICE) && value_of(conn->server) == 0;
+    if (!good)
+      g_usleep(100 * 1000);
+    gboolean go_on = conn_take_body(conn, head) && conn_send(conn, good ? OK_5 : NO_401);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+static gpointer ask_once(gpointer client)
+{
+  return GINT_TO_POINTER(ask_path(client, "GET", "/b"));
+}
+
+/* Eight callers meet one refusal: it counts once, one looks, and the mount is soon well again. */
+static void test_one_refusal_counts_once(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_basic);
+  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BASIC,
+                                                        .user = "alice",
+                                                        .hold_ms = 300,
+                                                        .credentials = {sesame, NULL, &asked}});
+  GThread *threads[8];
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  set_value(server, 1);
+  for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+    threads[i] = g_thread_new("caller", ask_once, client);
+  for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+    assert_int_equal(GPOINTER_TO_INT(g_thread_join(threads[i])), -EACCES);
+  assert_int_equal(count_of(server, "HEAD /a "), 1);
+  set_value(server, 0);
+  g_usleep(600 * 1000);
+  assert_int_equal(ask_path(client, "GET", "/b"), 200);
+  http_client_free(client);
+  server_free(server);
+}
+
+/* ---- a token and a folder that is not for everybody ---- */
+
+static void serve_token(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    gboolean good = strstr(head, "Authorization: Bearer sesame") && !strstr(head, " /private ");
+    gboolean go_on = conn_take_body(conn, head) && conn_send(conn, good ? OK_5 : NO_TOKEN);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+/* No right there: a new token is tried, then that is the answer, and all else goes on. */
+static void test_a_token_without_right(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_token);
+  HttpClient *client = client_for(
+      server, (HttpOptions){.schemes = HTTP_AUTH_BEARER, .credentials = {NULL, sesame, &asked}});
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  for (guint i = 0; i < 3; i++) {
+    assert_int_equal(ask_path(client, "GET", "/private"), 401);
+    assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  }
+  http_client_free(client);
+  server_free(server);
+}
+
+/* ---- two servers ---- */
+
+/* Sends /public on to the port in `value`, answers the rest. */
+static void serve_public_elsewhere(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    g_autofree char *there =
+        g_strdup_printf("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/replica\r\n"
+                        "Content-Length: 0\r\n\r\n",
+                        value_of(conn->server));
+    gboolean go_on =
+        conn_take_body(conn, head) && conn_send(conn, strstr(head, " /public ") ? there : OK_5);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+/* What the second server asks for is looked into there: the first never sees that password. */
+static void test_a_look_stays_at_its_server(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *first = server_new(serve_public_elsewhere), *second = server_new(serve_basic);
+  const char *servers[] = {second->origin, NULL};
+  HttpClient *client = client_for(first, (HttpOptions){.schemes = HTTP_AUTH_BASIC | HTTP_AUTH_NTLM,
+                                                       .servers = servers,
+                                                       .user = "alice",
+                                                       .credentials = {sesame, NULL, &asked}});
+  set_value(first, atoi(strrchr(second->origin, ':') + 1));
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  assert_int_equal(ask_path(client, "PUT", "/public"), 200);
+  assert_int_equal(count_of(second, "PUT "), 1); /* foreseen: a HEAD asked there */
+  set_value(second, 1);
+  HttpRequest other = request_for("GET", "/b");
+  other.origin = second->origin;
+  assert_int_equal(ask(client, &other), -EACCES);
+  assert_int_equal(count_of(second, "HEAD /replica "), 2);
+  assert_int_equal(count_of(first, "Authorization"), 0);
+  http_client_free(client);
+  server_free(first);
+  server_free(second);
+}
+
+/* ---- forms ---- */
+
+static gboolean is_440(const HttpResponse *response)
+{
+  return http_response_status(response) == 440;
+}
+
+static gboolean post_form(HttpClient *client, const HttpRequest *request, const HttpResponse *asked,
+                          const char *user, const Secret *password, GError **error)
+{
+  (void)asked, (void)user, (void)password;
+  HttpRequest post = request_for("POST", "/logon");
+  post.anonymous = TRUE;
+  post.changes = TRUE;
+  post.origin = request->origin;
+  return http_perform(client, &post, NULL, error);
+}
+
+static const HttpForms forms = {is_440, post_form};
+
+/* 440, and no answer to the form but, in a lone CR, a header that is none. */
+static void serve_form(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    gboolean post = g_str_has_prefix(head, "POST "), good = strstr(head, "Cookie: id=1") != NULL;
+    if (!conn_take_body(conn, head) || (post && value_of(conn->server) == 0)) {
+      g_free(head);
+      return;
+    }
+    conn_send(conn, post   ? "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\rX-Evil: c\r\n"
+                             "Set-Cookie: t=x\ty\r\nSet-Cookie: id=1\r\nContent-Length: 0\r\n\r\n"
+                    : good ? OK_5
+                           : NO_440);
+    g_free(head);
+  }
+}
+
+/* The answer to the form is lost: that says nothing about the change, which was refused by 440. */
+static void test_a_lost_form_is_no_lost_change(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_form);
+  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_FORMS,
+                                                        .user = "alice",
+                                                        .credentials = {sesame, NULL, &asked}});
+  http_client_set_forms(client, &forms);
+  HttpRequest put = request_for("PUT", "/new");
+  put.changes = TRUE;
+  g_autoptr(GError) error = NULL;
+  assert_false(http_perform(client, &put, NULL, &error));
+  assert_int_equal(error_errno(error), EIO);
+  assert_false(error_maybe_applied(error));
+  assert_int_equal(count_of(server, "POST "), 1);
+  set_value(server, 1);
+  assert_int_equal(ask_path(client, "PUT", "/new"), 200);
+  assert_false(server_saw(server, "X-Evil"));
+  assert_false(server_saw(server, "x\ty"));
+  http_client_free(client);
+  server_free(server);
+}
+
+static Secret *locked_at_first(gpointer data, GError **error)
+{
+  guint *asked = data;
+  if (++*asked > 1)
+    return secret_new("sesame", 6);
+  error_set(error, EACCES, SCOPE_SIGN_IN, "the keyring is locked: unlock it");
+  return NULL;
+}
+
+/* No password to be had is no refusal by the server: nobody waits for it to forget. */
+static void test_a_locked_keyring(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_form);
+  set_value(server, 1);
+  HttpClient *client =
+      client_for(server, (HttpOptions){.schemes = HTTP_AUTH_FORMS,
+                                       .user = "alice",
+                                       .credentials = {locked_at_first, NULL, &asked}});
+  http_client_set_forms(client, &forms);
+  assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  http_client_free(client);
+  server_free(server);
+}
+
+/* A page without an end. */
+static void serve_endless(Conn *conn)
+{
+  if (!conn_take(conn) || !conn_send(conn, "HTTP/1.1 200 OK\r\n\r\n"))
+    return;
+  while (conn_send(conn, "<p>and so on and on and on and on and on and on and on and on</p>\n"))
+    ;
+}
+
+/* What nobody keeps nobody reads: 64 KiB of it, then it counts as over. */
+static void test_an_endless_page(void **state)
+{
+  (void)state;
+  Server *server = server_new(serve_endless);
+  HttpClient *client = client_for(server, (HttpOptions){0});
+  HttpRequest get = request_for("GET", "/logon");
+  get.deadline = g_get_monotonic_time() + 5 * G_USEC_PER_SEC;
+  assert_int_equal(ask(client, &get), 200);
+  http_client_free(client);
+  server_free(server);
+}
+
+/* ---- NTLM ---- */
+
+/* Needs no sign-in, and keeps what comes first: a file that is there is not replaced. */
+static void serve_open(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    guint64 before = conn->server->body_seen;
+    gboolean go_on = conn_take_body(conn, head);
+    gboolean taken = value_of(conn->server) > 0 && strstr(head, "PUT ");
+    if (strstr(head, "PUT ") && !taken)
+      set_value(conn->server, 1 + (int)(conn->server->body_seen - before));
+    go_on = go_on &&
+            conn_send(conn, taken ? "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
+                                  : OK_5);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+/*
+ * NTLM begins with a request without its body. A server that does not want it must not be given an
+ * empty file for the real one, nor its answer to that be taken for the one to the file.
+ */
+static void test_no_empty_body_for_an_open_server(void **state)
+{
+  (void)state;
+  for (guint first = 0; first < 2; first++) {
+    guint asked = 0;
+    Server *server = server_new(serve_open);
+    HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
+                                                          .user = "alice",
+                                                          .credentials = {sesame, NULL, &asked}});
+    HttpRequest put = request_for("PUT", "/new");
+    put.changes = TRUE;
+    put.body = "0123456789";
+    put.body_len = 10;
+    if (!first)
+      assert_int_equal(ask_path(client, "GET", "/a"),
+                       200); /* a mount has looked before it writes */
+    assert_int_equal(ask(client, &put), first ? 412 : 200);
+    assert_int_equal(value_of(server), first ? 1 : 11);
+    assert_int_equal(count_of(server, "PUT "), first ? 2 : 1);
+    http_client_free(client);
+    server_free(server);
+  }
+}
+
+/* Wants content, and says so to a request without. */
+static void serve_picky(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    gboolean empty = strstr(head, "Content-Length: 0") != NULL;
+    gboolean go_on =
+        conn_take_body(conn, head) &&
+        conn_send(conn, empty ? "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" : OK_5);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+static void test_a_refused_empty_body(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_picky);
+  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
+                                                        .user = "alice",
+                                                        .credentials = {sesame, NULL, &asked}});
+  HttpRequest search = request_for("SEARCH", "/a");
+  search.body = "0123456789";
+  search.body_len = 10;
+  assert_int_equal(ask(client, &search), 200);
+  assert_int_equal(ask(client, &search), 200);
+  assert_int_equal(server_requests(server), 3);
+  http_client_free(client);
+  server_free(server);
+}
+
+#define TYPE2                                                                                      \
+  "TlRMTVNTUAACAAAADAAMADgAAAAFgomiASNFZ4mrze8AAAAAAAAAACQAJABEAAAABgBwFwAAAA9TAGUAcgB2AGUAcgACAA" \
+  "wA"                                                                                             \
+  "RABvAG0AYQBpAG4AAQAMAFMAZQByAHYAZQByAAAAAAA="
+
+/* Challenges for ever: each answer holds what is made of the password. */
+static void serve_challenges(Conn *conn)
+{
+  while (conn_take(conn))
+    if (!conn_send(conn, "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM " TYPE2
+                         "\r\nContent-Length: 0\r\n\r\n"))
+      return;
+}
+
+static void serve_garbage(Conn *conn)
+{
+  while (conn_take(conn))
+    if (!conn_send(
+            conn, "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM TlRM!!!\r\nContent-Length: 0\r\n\r\n"))
+      return;
+}
+
+static void test_ntlm_without_an_end(void **state)
+{
+  (void)state;
+  const ConnFunc hostile[] = {serve_challenges, serve_garbage};
+  for (gsize i = 0; i < G_N_ELEMENTS(hostile); i++) {
+    guint asked = 0;
+    Server *server = server_new(hostile[i]);
+    HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
+                                                          .user = "alice",
+                                                          .credentials = {sesame, NULL, &asked}});
+    assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+    assert_true(server_requests(server) <= 4);
+    http_client_free(client);
+    server_free(server);
+  }
+}
+
+int main(void)
+{
+  break_rules();
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_one_refusal_counts_once),
+      cmocka_unit_test(test_a_token_without_right),
+      cmocka_unit_test(test_a_look_stays_at_its_server),
+      cmocka_unit_test(test_a_lost_form_is_no_lost_change),
+      cmocka_unit_test(test_a_locked_keyring),
+      cmocka_unit_test(test_an_endless_page),
+      cmocka_unit_test(test_no_empty_body_for_an_open_server),
+      cmocka_unit_test(test_a_refused_empty_body),
+      cmocka_unit_test(test_ntlm_without_an_end),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
