@@ -128,7 +128,8 @@ gboolean secret_first_line(Secret *secret, const char *what, GError **error)
   if (len > 0 && text[len - 1] == '\r')
     len--;
   if (len == 0)
-    return error_set(error, EINVAL, SCOPE_LOCAL, "the %s is empty: put it on the first line", what);
+    return error_set(error, EINVAL, SCOPE_LOCAL, "the %s is empty: give one on the first line",
+                     what);
   secret_wipe(text + len, secret->size - len);
   secret->len = len;
   return TRUE;

@@ -238,8 +238,8 @@ static gboolean store_value(const OptRow *row, const char *text, Options *option
   if (!ok && row->kind == CHOICE)
     return usage(error, "%s=%s is not possible: choose one of %s", row->name, text, row->choices);
   if (!ok)
-    return usage(error, "%s=%s is not possible: see exchangefs -h for what may stand there",
-                 row->name, text);
+    return usage(error, "%s=%s is not possible: exchangefs(1) says what may stand there", row->name,
+                 text);
   *(gint64 *)member = (gint64)value;
   return TRUE;
 }

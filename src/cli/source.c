@@ -22,8 +22,8 @@ static gboolean normalise_path(const char *encoded, char **ret, GError **error)
   for (char **segment = segments; *segment; segment++) {
     g_autofree char *name = g_uri_unescape_string(*segment, NULL);
     if (!name)
-      return refuse(error,
-                    "the source holds a broken percent escape: write %25 for a percent sign");
+      return refuse(error, "the source holds a broken percent escape: write %25 for a percent sign "
+                           "(%u and %U are for multiuser alone)");
     if (strcmp(name, "..") == 0)
       return refuse(error, "the source goes up with '..': write the folder's own address");
     if (!*name || strcmp(name, ".") == 0)
@@ -69,7 +69,8 @@ gboolean source_parse(const char *text, Source *ret, GError **error)
   if (!g_uri_split(text, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL, &user, &host, &port,
                    &encoded, &query, &fragment, NULL) ||
       !host || !*host || port == 0)
-    return refuse(error, "the source names no server: write it as https://SERVER/exchange/USER/");
+    return refuse(error, "the source names no server, or a port that cannot be: write it as "
+                         "https://SERVER/exchange/USER/");
   if (user)
     return refuse(error, "the source holds a user name: give it with -o user= instead");
   if (query || fragment)

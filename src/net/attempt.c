@@ -312,7 +312,8 @@ static const Meaning meanings[] = {
 };
 
 static const Meaning silent = {CURLE_GOT_NOTHING, EIO, END_SILENT,
-                               "the connection closed without an answer", "try again"};
+                               "the connection closed without an answer",
+                               "try again, or check the port and whether it is for http or https"};
 static const Meaning broken = {CURLE_PARTIAL_FILE, EIO, END_FINAL,
                                "the answer broke off before its end", "try again"};
 static const Meaning too_long = {CURLE_OUT_OF_MEMORY, EPROTO, END_FINAL,

@@ -56,7 +56,7 @@ static gboolean fetch_token(Session *session, HttpClient *client, const HttpRequ
   (void)client, (void)request, (void)asked;
   if (!session->credentials.token)
     return error_set(error, EACCES, SCOPE_SIGN_IN,
-                     "%s wants a token: give token_cmd=", session->origin);
+                     "no token for %s: give token_cmd=, or leave sec=bearer out", session->origin);
   Secret *token = session->credentials.token(session->credentials.data, error);
   if (!token)
     return FALSE;
@@ -181,15 +181,19 @@ static gboolean fill_bearer(Session *session, const HttpRequest *request, Grant 
   return TRUE;
 }
 
+#define CHECK_BOTH                                                                                 \
+  "check both (an Exchange server may want DOMAIN\\user), and that this user has a right to the "  \
+  "mailbox"
+
 static const Way ways[] = {
     {HTTP_AUTH_BASIC, fetch_password, fill_basic, "refused the user name or the password",
-     "check both (an Exchange server may want DOMAIN\\user)"},
+     CHECK_BOTH},
     {HTTP_AUTH_NTLM, fetch_password, fill_ntlm, "refused the user name or the password",
-     "check both (an Exchange server may want DOMAIN\\user)"},
-    {HTTP_AUTH_FORMS, fetch_cookies, NULL, "refused the user name or the password",
-     "check both (an Exchange server may want DOMAIN\\user)"},
+     CHECK_BOTH},
+    {HTTP_AUTH_FORMS, fetch_cookies, NULL, "refused the user name or the password", CHECK_BOTH},
     {HTTP_AUTH_NEGOTIATE, NULL, fill_negotiate, "refused the Kerberos ticket",
-     "check that it is for this realm and that the clocks agree"},
+     "check that it is for this realm, that the clocks agree, and that its owner has a right to "
+     "the mailbox"},
     {HTTP_AUTH_BEARER, fetch_token, fill_bearer, "refused the token",
      "check what token_cmd= prints"},
 };
