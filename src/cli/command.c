@@ -22,8 +22,6 @@
 
 #define COMPLAINT_MAX 300 /* bytes of stderr that are told */
 
-extern char **environ;
-
 typedef struct {
   const Command *command;
   pid_t pid;

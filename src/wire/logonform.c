@@ -143,7 +143,7 @@ static char *readable(const char *html, gsize len, gsize *ret_len)
 {
   const char *end = NULL;
   len = MIN(len, HTML_MAX);
-  g_autofree char *copy = g_malloc(len + 1);
+  char *copy = g_malloc(len + 1);
   for (gsize i = 0; i < len; i++)
     copy[i] = html[i] ? html[i] : ' ';
   copy[len] = '\0';
@@ -152,10 +152,12 @@ static char *readable(const char *html, gsize len, gsize *ret_len)
     len = (gsize)(end - copy); /* cut inside a character */
     utf8 = TRUE;
   }
-  if (!utf8)
-    return g_convert(copy, (gssize)len, "UTF-8", "ISO-8859-1", NULL, ret_len, NULL);
   *ret_len = len;
-  return g_steal_pointer(&copy);
+  if (utf8)
+    return copy;
+  char *latin = g_convert(copy, (gssize)len, "UTF-8", "ISO-8859-1", NULL, ret_len, NULL);
+  g_free(copy);
+  return latin;
 }
 
 static void read_page(Reading *reading, const char *html, gsize len)
@@ -196,12 +198,12 @@ static gboolean take_user(Reading *reading)
 gboolean logon_form_parse(const char *html, gsize len, const char *destination, LogonForm *out)
 {
   gsize text_len = 0;
-  g_autofree char *text = readable(html, len, &text_len);
-  if (!text || !text_len)
-    return FALSE;
+  char *text = readable(html, len, &text_len);
   g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
   Reading reading = {.destination = destination, .texts = texts};
-  read_page(&reading, text, text_len);
+  if (text && text_len)
+    read_page(&reading, text, text_len);
+  g_free(text);
   if (reading.refused || !reading.form.password_name || !take_user(&reading)) {
     logon_form_clear(&reading.form);
     return FALSE;
