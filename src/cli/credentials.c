@@ -65,10 +65,12 @@ static gboolean from_netrc(Credentials *credentials, const char *path, const cha
   if (!text)
     return FALSE;
   if (!credfile_netrc(secret_peek(text), host, credentials->user, &user, &credentials->password))
-    return error_set(error, EACCES, SCOPE_SIGN_IN,
-                     "the netrc file %s has no password for %s%s%s: add a line 'machine %s'", path,
-                     credentials->user ? credentials->user : "", credentials->user ? " at " : "",
-                     host, host);
+    return error_set(
+        error, EACCES, SCOPE_SIGN_IN,
+        "the netrc file %s has no password for %s%s%s: add 'machine %s login USER password "
+        "PASSWORD'",
+        path, credentials->user ? credentials->user : "", credentials->user ? " at " : "", host,
+        host);
   if (!credentials->user)
     credentials->user = g_steal_pointer(&user);
   return credentials->user ||
