@@ -20,6 +20,18 @@ static Secret *password_ref(Session *session)
   return password;
 }
 
+/*
+ * A source that fails is a sign-in that fails, whatever it was: ENOENT from a password file that is
+ * gone must not reach a program that asked for another file.
+ */
+static void no_secret(const GError *why, GError **error)
+{
+  int code = error_errno(why);
+  gboolean waited = code == EINTR || code == ETIMEDOUT;
+  error_set(error, waited || !RULE("session-no-secret") ? code : EACCES, SCOPE_SIGN_IN, "%s",
+            why->message);
+}
+
 /* The same for a request: it may have been refused a moment ago. */
 static Secret *password_for(Session *session, GError **error)
 {
@@ -41,9 +53,12 @@ static gboolean fetch_password(Session *session, HttpClient *client, const HttpR
   g_autoptr(Secret) known = password_ref(session);
   if (known)
     return TRUE;
+  g_autoptr(GError) why = NULL;
   Secret *password = session->credentials.password
-                         ? session->credentials.password(session->credentials.data, error)
+                         ? session->credentials.password(session->credentials.data, &why)
                          : secret_new("", 0);
+  if (!password)
+    no_secret(why, error);
   g_mutex_lock(&session->lock);
   session->password = password;
   g_mutex_unlock(&session->lock);
@@ -57,9 +72,12 @@ static gboolean fetch_token(Session *session, HttpClient *client, const HttpRequ
   if (!session->credentials.token)
     return error_set(error, EACCES, SCOPE_SIGN_IN,
                      "no token for %s: give token_cmd=, or leave sec=bearer out", session->origin);
-  Secret *token = session->credentials.token(session->credentials.data, error);
-  if (!token)
+  g_autoptr(GError) why = NULL;
+  Secret *token = session->credentials.token(session->credentials.data, &why);
+  if (!token) {
+    no_secret(why, error);
     return FALSE;
+  }
   g_mutex_lock(&session->lock); /* fill_bearer() reads it on other threads */
   secret_free(session->token);
   session->token = token;

@@ -149,6 +149,31 @@ static void test_a_changed_password(void **state)
   server_free(server);
 }
 
+static Secret *no_password(gpointer data, GError **error)
+{
+  (void)data;
+  error_set(error, ENOENT, SCOPE_LOCAL, "the password file is gone");
+  return NULL;
+}
+
+/* "No such file" of a password file is none of the file that a program asked for. */
+static void test_no_password_is_eacces(void **state)
+{
+  (void)state;
+  Server *server = server_new(serve_basic);
+  HttpClient *client =
+      client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BASIC,
+                                       .user = "alice",
+                                       .credentials = {no_password, no_password, NULL}});
+  assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  http_client_free(client);
+  client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BEARER,
+                                            .credentials = {no_password, no_password, NULL}});
+  assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  http_client_free(client);
+  server_free(server);
+}
+
 static Secret *next_password(gpointer data, GError **error)
 {
   guint *asked = data;
@@ -449,6 +474,7 @@ int main(void)
       cmocka_unit_test(test_no_right_to_one_path),
       cmocka_unit_test(test_a_changed_password),
       cmocka_unit_test(test_a_password_is_asked_for_again),
+      cmocka_unit_test(test_no_password_is_eacces),
       cmocka_unit_test(test_a_session_expires),
       cmocka_unit_test(test_many_callers_sign_in_once),
       cmocka_unit_test(test_440_for_one_path),
