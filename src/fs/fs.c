@@ -110,6 +110,7 @@ Fs *fs_mount(Mailbox *mailbox, const char *path, const FsOptions *options, GErro
   fs->mailbox = mailbox;
   fs->users = options->users;
   fs->since = g_get_real_time() * 1000;
+  fs->generation = options->users && RULE("multi-generation") ? g_random_int() : 0;
   fs->path = g_strdup(path);
   fs->uid = options->uid;
   fs->gid = options->gid;

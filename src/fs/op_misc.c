@@ -25,10 +25,11 @@ void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *info)
   call_begin(&call, req, "getattr");
   NodeId id;
   Attr attr;
+  File *file = file_or_null(info);
   if (is_users_root(call.fs, node))
     root_getattr(&call);
-  else if (call_enter(&call, node, &id) &&
-           mailbox_getattr(call.mailbox, &call.caller, id, file_or_null(info), &attr, &call.error))
+  else if (call_enter_open(&call, node, file, &id) &&
+           mailbox_getattr(call.mailbox, &call.caller, id, file, &attr, &call.error))
     reply_attr(&call, &attr);
   call_end(&call);
 }
@@ -85,7 +86,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *to, int what,
   call_begin(&call, req, "setattr");
   NodeId id;
   Attr attr;
-  if (call_enter(&call, node, &id) && set_attr(&call, id, file_or_null(info), to, what, &attr))
+  File *file = file_or_null(info);
+  if (call_enter_open(&call, node, file, &id) && set_attr(&call, id, file, to, what, &attr))
     reply_attr(&call, &attr);
   call_end(&call);
 }

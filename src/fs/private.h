@@ -24,9 +24,10 @@
 #define MAX_TRANSFER (1u << 20)
 
 struct Fs {
-  Mailbox *mailbox; /* NULL with users */
-  Users *users;     /* NULL: everything is one mailbox's */
-  gint64 since;     /* ns since 1970: when it was mounted */
+  Mailbox *mailbox;   /* NULL with users */
+  Users *users;       /* NULL: everything is one mailbox's */
+  gint64 since;       /* ns since 1970: when it was mounted */
+  guint32 generation; /* with users: in each file handle, so that nobody can make one up */
   struct fuse_session *session;
   char *path;
   gboolean mounted;
@@ -62,6 +63,11 @@ void call_begin(Call *call, fuse_req_t req, const char *what);
  * answered or in call->error then.
  */
 gboolean call_enter(Call *call, fuse_ino_t node, NodeId *ret);
+/*
+ * users.c: the same for whoever asks about FILE, open; NULL: by name. The owner opened it, and has
+ * handed the descriptor on or become another since.
+ */
+gboolean call_enter_open(Call *call, fuse_ino_t node, const File *file, NodeId *ret);
 /* intr.c: lets go of the token. Before each answer: an answer frees the request. */
 void call_settle(Call *call);
 /* reply.c: answers call->error (EIO when there is none) unless the call was answered. */

@@ -79,6 +79,7 @@ gboolean entry_fill(Call *call, const Attr *attr, struct fuse_entry_param *out)
 {
   *out = (struct fuse_entry_param){
       .ino = call_base(call) | node_pack(attr->id),
+      .generation = call->fs->generation,
       .attr_timeout = seconds(attr_us(call, attr)),
       .entry_timeout = seconds(attr->valid_us),
   };

@@ -52,7 +52,7 @@ gboolean call_fits(Call *call, gint64 ino)
                    call->user->name);
 }
 
-static gboolean enter_user(Call *call, NodeId *id)
+static gboolean enter_user(Call *call, gboolean held, NodeId *id)
 {
   guint index = index_of((fuse_ino_t)id->ino);
   if (index == 0)
@@ -62,7 +62,7 @@ static gboolean enter_user(Call *call, NodeId *id)
   if (!user)
     return error_set(&call->error, ESTALE, SCOPE_ITEM, "no user has this node");
   uid_t uid = fuse_req_ctx(call->req)->uid;
-  if (uid != user->uid && RULE("multi-uid")) {
+  if (uid != user->uid && !held && RULE("multi-uid")) {
     log_debug("fs", "%s: uid %lu is refused in the directory of %s", call->what, (gulong)uid,
               user->name);
     reply_errno(call, EACCES);
@@ -74,11 +74,17 @@ static gboolean enter_user(Call *call, NodeId *id)
   return TRUE;
 }
 
-gboolean call_enter(Call *call, fuse_ino_t node, NodeId *ret)
+gboolean call_enter_open(Call *call, fuse_ino_t node, const File *file, NodeId *ret)
 {
+  gboolean held = file && RULE("multi-held");
   *ret = node_unpack(node);
   call->mailbox = call->fs->mailbox;
-  return !call->fs->users || enter_user(call, ret);
+  return !call->fs->users || enter_user(call, held, ret);
+}
+
+gboolean call_enter(Call *call, fuse_ino_t node, NodeId *ret)
+{
+  return call_enter_open(call, node, NULL, ret);
 }
 
 static void stat_of_dir(ino_t ino, mode_t mode, uid_t uid, gid_t gid, gint64 ns, struct stat *out)
@@ -102,6 +108,7 @@ static void user_entry(const Call *call, const User *user, struct fuse_entry_par
 {
   *out = (struct fuse_entry_param){
       .ino = (fuse_ino_t)user->index << USER_SHIFT | TOP,
+      .generation = call->fs->generation,
       .entry_timeout = ENTRY_SECONDS,
   };
   stat_of_dir(out->ino, call->fs->folder_mode, user->uid, user->gid, user->since, &out->attr);
