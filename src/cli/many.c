@@ -15,6 +15,7 @@ static const char *personal(const Options *options)
          : options->passwd_cmd  ? "passwd_cmd="
          : options->token_cmd   ? "token_cmd="
          : options->netrc       ? "netrc="
+         : options->credentials ? "credentials="
                                 : NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "base/rule.h"
 #include "cli/cli.h"
 #include "cli/client.h"
+#include "cli/combine.h"
 #include "cli/daemon.h"
 #include "cli/many.h"
 #include "cli/opts.h"
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -132,6 +134,20 @@ static Mailbox *open_user(const char *name, uid_t uid, Cancel *cancel, gpointer 
   return make_mailbox(many->options, &source, &who, own, cancel, error);
 }
 
+/* What no user could come with is told now, not to each of them. */
+static gboolean try_client(const Options *options, GError **error)
+{
+  g_auto(Source) source = {0};
+  const ClientWho who = {.name = "user", .uid = 1, .many = TRUE};
+  if (!RULE("multi-tried"))
+    return TRUE;
+  if (!many_source(options->source, who.name, who.uid, &source, error))
+    return FALSE;
+  HttpClient *client = client_make(options, &source, &who, error);
+  http_client_free(client);
+  return client != NULL;
+}
+
 /* Each user takes a dozen files and connections; 1,024, the usual limit, would be soon used up. */
 static void allow_many_files(void)
 {
@@ -148,6 +164,8 @@ static gboolean serve_many(const Options *options, Daemon *daemon, GError **erro
   g_autofree char *cache_dir = find_cache_dir(options, identity);
   Many many = {options, cache_dir};
   allow_many_files();
+  if (!try_client(options, error))
+    return FALSE;
   Users *users = users_open(cache_dir, options->timeo_meta_ms, open_user, &many, error);
   gboolean ok = users && serve(options, NULL, users, options->source, daemon, error);
   users_close(users);
@@ -166,19 +184,30 @@ static gboolean mount_and_serve(const Options *options, const Source *source, Da
   return ok;
 }
 
-/* The daemon leaves this directory, and a client may be made long after. */
+/* libkrb5 takes a path with and without its kind, and other kinds that are no paths. */
+static char *absolute_krb(const char *name)
+{
+  gboolean said = g_str_has_prefix(name, "FILE:");
+  if (!said && strchr(name, ':'))
+    return g_strdup(name);
+  return g_canonicalize_filename(said ? name + strlen("FILE:") : name, NULL);
+}
+
+/* The daemon leaves this directory; a client may be made, a file be read again, long after. */
 static void make_absolute(Options *options)
 {
-  char **const paths[] = {&options->mountpoint,
-                          &options->cacert,
-                          &options->cert,
-                          &options->key,
-                          &options->keytab,
-                          &options->key_passwd_file,
-                          &options->proxy_passwd_file};
-  for (gsize i = 0; i < G_N_ELEMENTS(paths); i++) {
+  char **const paths[] = {
+      &options->mountpoint,  &options->passwd_file,     &options->netrc,
+      &options->credentials, &options->cacert,          &options->cert,
+      &options->key,         &options->key_passwd_file, &options->proxy_passwd_file};
+  char **const krb[] = {&options->ccache, &options->keytab};
+  for (gsize i = 0; RULE("paths-absolute") && i < G_N_ELEMENTS(paths); i++) {
     g_autofree char *given = *paths[i];
     *paths[i] = given ? g_canonicalize_filename(given, NULL) : NULL;
+  }
+  for (gsize i = 0; i < G_N_ELEMENTS(krb); i++) {
+    g_autofree char *given = *krb[i];
+    *krb[i] = given ? absolute_krb(given) : NULL;
   }
 }
 
@@ -187,11 +216,11 @@ static gboolean check(Options *options, Source *source, GError **error)
   if (options->broken_rules && !rule_break(options->broken_rules))
     return error_set(error, EINVAL, SCOPE_LOCAL, "break= is for builds with XFS_PROVE");
   if (options->command == COMMAND_PROBE)
-    return credentials_check(options, error);
+    return combine_check(options, error) && credentials_check(options, error);
   if (options->multiuser ? !many_check(options, geteuid() == 0, error)
                          : !source_parse(options->source, source, error))
     return FALSE;
-  if (!credentials_check(options, error))
+  if (!combine_check(options, error) || !credentials_check(options, error))
     return FALSE;
   make_absolute(options);
   return TRUE;

@@ -43,6 +43,7 @@ static void options_that_go_together(void **state)
       {"multiuser,passwd_cmd=c", "https://h/%u", TRUE, "passwd_cmd= is one person's"},
       {"multiuser,token_cmd=c", "https://h/%u", TRUE, "token_cmd= is one person's"},
       {"multiuser,netrc=/n", "https://h/%u", TRUE, "netrc= is one person's"},
+      {"multiuser,credentials=/c", "https://h/%u", TRUE, "credentials= is one person's"},
       {"multiuser", "h/%u", TRUE, "is no URL"},
       {"multiuser", "https://h/%x", TRUE, "broken percent escape"},
       {"multiuser", "https://%u@h/", TRUE, "holds a user name"},
