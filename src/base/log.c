@@ -2,6 +2,8 @@
 /* Owns the sink, the level and the escaping of lines; leaves what is worth a line to the caller. */
 #include "base/log.h"
 
+#include "base/rule.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +40,21 @@ gboolean log_debugs(const char *area)
          (!log_areas || g_strv_contains((const char *const *)log_areas, area));
 }
 
+gboolean log_is_plain(gunichar c)
+{
+  if (!RULE("log-plain"))
+    return TRUE;
+  switch (g_unichar_type(c)) {
+  case G_UNICODE_CONTROL:
+  case G_UNICODE_FORMAT: /* turns the direction of writing, or is not to be seen */
+  case G_UNICODE_LINE_SEPARATOR:
+  case G_UNICODE_PARAGRAPH_SEPARATOR:
+    return FALSE;
+  default:
+    return TRUE;
+  }
+}
+
 /* A server's text may hold line breaks and terminal escapes: neither reaches anybody as itself. */
 char *log_plain(const char *text)
 {
@@ -45,10 +62,10 @@ char *log_plain(const char *text)
   GString *out = g_string_sized_new(strlen(valid));
   for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
     gunichar c = g_utf8_get_char(at);
-    if (g_unichar_iscntrl(c))
-      g_string_append_printf(out, "\\x%02x", c);
-    else
+    if (log_is_plain(c))
       g_string_append_unichar(out, c);
+    else
+      g_string_append_printf(out, "\\x%02x", c);
   }
   return g_string_free(out, FALSE);
 }

@@ -27,10 +27,13 @@ void log_write(LogLevel level, const char *area, const char *format, ...) G_GNUC
 gboolean log_debugs(const char *area);
 
 /*
- * TEXT for a terminal or a log: on one line, control characters escaped as \xNN, bytes that are no
- * UTF-8 replaced. The caller owns it.
+ * TEXT for a terminal or a log: on one line, what log_is_plain() refuses escaped as \xNN, bytes
+ * that are no UTF-8 replaced. The caller owns it.
  */
 char *log_plain(const char *text);
+
+/* FALSE: C does something to a terminal, or to how the rest of a line looks. */
+gboolean log_is_plain(gunichar c);
 
 #define log_debug(area, ...)                                                                       \
   do {                                                                                             \

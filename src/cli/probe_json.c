@@ -2,6 +2,7 @@
 /* Owns a probe's report as JSON: every key is always there, null where nothing was seen. */
 #include "cli/probe.h"
 
+#include "base/log.h"
 #include "net/auth.h"
 
 #include <string.h>
@@ -25,13 +26,14 @@ static void add_string(GString *out, const char *key, const char *value)
   }
   g_autofree char *valid = g_utf8_make_valid(value, -1);
   g_string_append_c(out, '"');
-  for (const char *c = valid; *c; c++) {
-    if (*c == '"' || *c == '\\')
+  for (const char *at = valid; *at; at = g_utf8_next_char(at)) {
+    gunichar c = g_utf8_get_char(at);
+    if (c == '"' || c == '\\')
       g_string_append_c(out, '\\');
-    if ((guchar)*c < 0x20 || *c == 0x7f)
-      g_string_append_printf(out, "\\u%04x", (guint)(guchar)*c);
+    if (log_is_plain(c) || c > 0xffff) /* terminals act on none of those */
+      g_string_append_unichar(out, c);
     else
-      g_string_append_c(out, *c);
+      g_string_append_printf(out, "\\u%04x", c);
   }
   g_string_append_c(out, '"');
 }
