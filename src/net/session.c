@@ -16,10 +16,11 @@
 #include <errno.h>
 #include <string.h>
 
-/* After a refusal nobody tries again for so long, the next time twice as long: five within half an
- * hour lock many an account. */
+/* After a refusal nobody tries again for so long; a password four times as long with each: five
+ * refusals within half an hour lock many an account. Tickets and tokens lock none. */
 #define HOLD_MS 30000u
-#define HOLD_DOUBLINGS 7u /* about an hour */
+#define HOLD_FACTOR_BITS 2u
+#define HOLD_BITS_MAX 7u /* about an hour */
 #define ROUNDS_MAX 4u
 
 static gboolean is_one(guint set)
@@ -134,9 +135,9 @@ static GError *hold(Session *session, GError *error)
   session->refused = 0; /* after the pause all of them count again */
   g_clear_error(&session->refusal);
   session->refusal = error;
-  session->held_until =
-      g_get_monotonic_time() + (session->hold_us << MIN(session->holds, HOLD_DOUBLINGS));
-  session->holds++;
+  guint bits = RULE("session-lockout") ? session->holds * HOLD_FACTOR_BITS : 0;
+  session->held_until = g_get_monotonic_time() + (session->hold_us << MIN(bits, HOLD_BITS_MAX));
+  session->holds += session->password && session->holds < HOLD_BITS_MAX;
   if (session->credentials.password && RULE("session-ask-again"))
     g_clear_pointer(&session->password, secret_free);
   return g_error_copy(error);
@@ -334,6 +335,7 @@ void session_accepted(Session *session, const Grant *grant, const HttpRequest *r
  * Called with the lock and nobody busy, lets go of it meanwhile. An accepted credential met a 401:
  * has it run out (the password was changed), or is there just no right to this path? The path that
  * it once opened tells. NTLM has no line to ask with: the sign-in of a connection is the question.
+ * Cookies go along with any look; a server that no longer knows forms answers them with 401.
  */
 static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequest *request,
                             const Grant *grant)
@@ -341,7 +343,8 @@ static gboolean has_run_out(Session *session, HttpClient *client, const HttpRequ
   const char *headers[] = {"Translate: f", grant->line, NULL};
   g_autofree char *path = g_strdup(session->good_path);
   gboolean checks = grant->scheme == HTTP_AUTH_NTLM && RULE("session-check-ntlm");
-  if (!(grant->line || checks) || !path || !RULE("session-run-out"))
+  gboolean cookies = grant->scheme == HTTP_AUTH_FORMS && RULE("session-forms-off");
+  if (!(grant->line || checks || cookies) || !path || !RULE("session-run-out"))
     return FALSE;
   if (strcmp(path, request->path) == 0)
     return !request->changes;

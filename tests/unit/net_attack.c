@@ -1,53 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signing in at servers that lie, flip their mind, or wait for a second way to lose something. */
 #include "net_client.h"
-
-#include <string.h>
+#include "net_signin.h"
 
 #define NO_401 "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"
 #define NO_TOKEN "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer\r\nContent-Length: 0\r\n\r\n"
 #define NO_440 "HTTP/1.1 440 Login Timeout\r\nContent-Length: 0\r\n\r\n"
+#define WELCOME "HTTP/1.1 200 OK\r\nSet-Cookie: id=1\r\nContent-Length: 0\r\n\r\n"
 #define ALICE "Authorization: Basic YWxpY2U6c2VzYW1l"
-
-static int value_of(Server *server)
-{
-  pthread_mutex_lock(&server->lock);
-  int value = server->value;
-  pthread_mutex_unlock(&server->lock);
-  return value;
-}
-
-static void set_value(Server *server, int value)
-{
-  pthread_mutex_lock(&server->lock);
-  server->value = value;
-  pthread_mutex_unlock(&server->lock);
-}
-
-static guint count_of(Server *server, const char *text)
-{
-  guint count = 0;
-  pthread_mutex_lock(&server->lock);
-  for (const char *at = server->log->str; (at = strstr(at, text)); at += strlen(text))
-    count++;
-  pthread_mutex_unlock(&server->lock);
-  return count;
-}
-
-static int ask_path(HttpClient *client, const char *method, const char *path)
-{
-  HttpRequest request = request_for(method, path);
-  request.changes = strcmp(method, "PUT") == 0;
-  return ask(client, &request);
-}
-
-static Secret *sesame(gpointer data, GError **error)
-{
-  guint *asked = data;
-  (void)error;
-  g_atomic_int_inc(asked);
-  return secret_new("sesame", 6);
-}
 
 /* ---- a password that is refused for a moment ---- */
 
@@ -95,6 +55,24 @@ static void test_one_refusal_counts_once(void **state)
   server_free(server);
 }
 
+/* Half an hour, three hundred times as fast: with a wrong password fewer than five tries. */
+static void test_no_account_is_locked(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_basic);
+  set_value(server, 1);
+  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BASIC,
+                                                        .user = "alice",
+                                                        .hold_ms = 100,
+                                                        .credentials = {sesame, NULL, &asked}});
+  for (gint64 until = now_ms() + 6000; now_ms() < until; g_usleep(20 * 1000))
+    assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
+  assert_in_range(count_of(server, ALICE), 3, 4);
+  http_client_free(client);
+  server_free(server);
+}
+
 /* ---- a token and a folder that is not for everybody ---- */
 
 static void serve_token(Conn *conn)
@@ -121,6 +99,30 @@ static void test_a_token_without_right(void **state)
     assert_int_equal(ask_path(client, "GET", "/private"), 401);
     assert_int_equal(ask_path(client, "GET", "/a"), 200);
   }
+  http_client_free(client);
+  server_free(server);
+}
+
+static Secret *some_token(gpointer data, GError **error)
+{
+  guint *asked = data;
+  (void)error;
+  return ++*asked > 4 ? secret_new("sesame", 6) : secret_new("stale", 5);
+}
+
+/* No account is locked by a token or a ticket, so the pause stays short. */
+static void test_refused_tokens_lock_nothing(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_token);
+  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BEARER,
+                                                        .hold_ms = 100,
+                                                        .credentials = {NULL, some_token, &asked}});
+  gint64 began = now_ms();
+  while (ask_path(client, "GET", "/a") != 200 && now_ms() - began < 5000)
+    g_usleep(20 * 1000);
+  assert_true(now_ms() - began < 1500);
   http_client_free(client);
   server_free(server);
 }
@@ -258,6 +260,43 @@ static void test_a_locked_keyring(void **state)
   server_free(server);
 }
 
+/* Value 1: forms; 2: they were switched off, and Basic takes their place. */
+static void serve_form_then_basic(Conn *conn)
+{
+  for (char *head; (head = conn_take_head(conn));) {
+    gboolean basic = value_of(conn->server) == 2, post = g_str_has_prefix(head, "POST ");
+    gboolean good = strstr(head, basic ? ALICE : "Cookie: id=1") != NULL;
+    gboolean go_on = conn_take_body(conn, head) && conn_send(conn, good    ? OK_5
+                                                                   : basic ? NO_401
+                                                                   : post  ? WELCOME
+                                                                           : NO_440);
+    g_free(head);
+    if (!go_on)
+      return;
+  }
+}
+
+/* The mount goes on by the other way. */
+static void test_forms_are_switched_off(void **state)
+{
+  (void)state;
+  guint asked = 0;
+  Server *server = server_new(serve_form_then_basic);
+  set_value(server, 1);
+  HttpClient *client =
+      client_for(server, (HttpOptions){.schemes = HTTP_AUTH_BASIC | HTTP_AUTH_FORMS,
+                                       .user = "alice",
+                                       .credentials = {sesame, NULL, &asked}});
+  http_client_set_forms(client, &forms);
+  assert_int_equal(ask_path(client, "GET", "/a"), 200);
+  set_value(server, 2);
+  assert_int_equal(ask_path(client, "GET", "/b"), 200);
+  set_value(server, 1);
+  assert_int_equal(ask_path(client, "GET", "/b"), 200);
+  http_client_free(client);
+  server_free(server);
+}
+
 /* A page without an end. */
 static void serve_endless(Conn *conn)
 {
@@ -280,138 +319,19 @@ static void test_an_endless_page(void **state)
   server_free(server);
 }
 
-/* ---- NTLM ---- */
-
-/* Needs no sign-in, and keeps what comes first: a file that is there is not replaced. */
-static void serve_open(Conn *conn)
-{
-  for (char *head; (head = conn_take_head(conn));) {
-    guint64 before = conn->server->body_seen;
-    gboolean go_on = conn_take_body(conn, head);
-    gboolean taken = value_of(conn->server) > 0 && strstr(head, "PUT ");
-    if (strstr(head, "PUT ") && !taken)
-      set_value(conn->server, 1 + (int)(conn->server->body_seen - before));
-    go_on = go_on &&
-            conn_send(conn, taken ? "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
-                                  : OK_5);
-    g_free(head);
-    if (!go_on)
-      return;
-  }
-}
-
-/*
- * NTLM begins with a request without its body. A server that does not want it must not be given an
- * empty file for the real one, nor its answer to that be taken for the one to the file.
- */
-static void test_no_empty_body_for_an_open_server(void **state)
-{
-  (void)state;
-  for (guint first = 0; first < 2; first++) {
-    guint asked = 0;
-    Server *server = server_new(serve_open);
-    HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
-                                                          .user = "alice",
-                                                          .credentials = {sesame, NULL, &asked}});
-    HttpRequest put = request_for("PUT", "/new");
-    put.changes = TRUE;
-    put.body = "0123456789";
-    put.body_len = 10;
-    if (!first)
-      assert_int_equal(ask_path(client, "GET", "/a"),
-                       200); /* a mount has looked before it writes */
-    assert_int_equal(ask(client, &put), first ? 412 : 200);
-    assert_int_equal(value_of(server), first ? 1 : 11);
-    assert_int_equal(count_of(server, "PUT "), first ? 2 : 1);
-    http_client_free(client);
-    server_free(server);
-  }
-}
-
-/* Wants content, and says so to a request without. */
-static void serve_picky(Conn *conn)
-{
-  for (char *head; (head = conn_take_head(conn));) {
-    gboolean empty = strstr(head, "Content-Length: 0") != NULL;
-    gboolean go_on =
-        conn_take_body(conn, head) &&
-        conn_send(conn, empty ? "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" : OK_5);
-    g_free(head);
-    if (!go_on)
-      return;
-  }
-}
-
-static void test_a_refused_empty_body(void **state)
-{
-  (void)state;
-  guint asked = 0;
-  Server *server = server_new(serve_picky);
-  HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
-                                                        .user = "alice",
-                                                        .credentials = {sesame, NULL, &asked}});
-  HttpRequest search = request_for("SEARCH", "/a");
-  search.body = "0123456789";
-  search.body_len = 10;
-  assert_int_equal(ask(client, &search), 200);
-  assert_int_equal(ask(client, &search), 200);
-  assert_int_equal(server_requests(server), 3);
-  http_client_free(client);
-  server_free(server);
-}
-
-#define TYPE2                                                                                      \
-  "TlRMTVNTUAACAAAADAAMADgAAAAFgomiASNFZ4mrze8AAAAAAAAAACQAJABEAAAABgBwFwAAAA9TAGUAcgB2AGUAcgACAA" \
-  "wA"                                                                                             \
-  "RABvAG0AYQBpAG4AAQAMAFMAZQByAHYAZQByAAAAAAA="
-
-/* Challenges for ever: each answer holds what is made of the password. */
-static void serve_challenges(Conn *conn)
-{
-  while (conn_take(conn))
-    if (!conn_send(conn, "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM " TYPE2
-                         "\r\nContent-Length: 0\r\n\r\n"))
-      return;
-}
-
-static void serve_garbage(Conn *conn)
-{
-  while (conn_take(conn))
-    if (!conn_send(
-            conn, "HTTP/1.1 401 No\r\nWWW-Authenticate: NTLM TlRM!!!\r\nContent-Length: 0\r\n\r\n"))
-      return;
-}
-
-static void test_ntlm_without_an_end(void **state)
-{
-  (void)state;
-  const ConnFunc hostile[] = {serve_challenges, serve_garbage};
-  for (gsize i = 0; i < G_N_ELEMENTS(hostile); i++) {
-    guint asked = 0;
-    Server *server = server_new(hostile[i]);
-    HttpClient *client = client_for(server, (HttpOptions){.schemes = HTTP_AUTH_NTLM,
-                                                          .user = "alice",
-                                                          .credentials = {sesame, NULL, &asked}});
-    assert_int_equal(ask_path(client, "GET", "/a"), -EACCES);
-    assert_true(server_requests(server) <= 4);
-    http_client_free(client);
-    server_free(server);
-  }
-}
-
 int main(void)
 {
   break_rules();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_one_refusal_counts_once),
+      cmocka_unit_test(test_no_account_is_locked),
       cmocka_unit_test(test_a_token_without_right),
+      cmocka_unit_test(test_refused_tokens_lock_nothing),
       cmocka_unit_test(test_a_look_stays_at_its_server),
       cmocka_unit_test(test_a_lost_form_is_no_lost_change),
       cmocka_unit_test(test_a_locked_keyring),
+      cmocka_unit_test(test_forms_are_switched_off),
       cmocka_unit_test(test_an_endless_page),
-      cmocka_unit_test(test_no_empty_body_for_an_open_server),
-      cmocka_unit_test(test_a_refused_empty_body),
-      cmocka_unit_test(test_ntlm_without_an_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

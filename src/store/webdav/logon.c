@@ -45,7 +45,7 @@ static gboolean own_path(const Logon *logon, const char *url, const char **ret, 
     g_autofree char *where = url ? davurl_origin(url) : g_strdup("an address that is none");
     return error_set(
         error, EACCES, SCOPE_SIGN_IN,
-        "%s sends its sign-in to %s, which may not have the password; nothing was sent "
+        "%s sends its sign-in to %.200s, which may not have the password; nothing was sent "
         "there: mount an address that has its own logon page",
         logon->origin, where ? where : url);
   }
@@ -79,10 +79,11 @@ static gboolean no_page(const Logon *logon, const HttpResponse *response, GError
     return error_set(error, EIO, SCOPE_STORE,
                      "%s cannot show its logon page (status %d); try again later", logon->origin,
                      status);
-  return error_set(error, EPROTO, SCOPE_SIGN_IN,
-                   "%s wants to be signed in to on a web page, but %s (status %d) has no form for "
-                   "a name and a password: choose another way with sec=, or ask its administrator",
-                   logon->origin, logon->page, status);
+  return error_set(
+      error, EPROTO, SCOPE_SIGN_IN,
+      "%s wants to be signed in to on a web page, but %.200s (status %d) has no form for "
+      "a name and a password: choose another way with sec=, or ask its administrator",
+      logon->origin, logon->page, status);
 }
 
 static gboolean find_form(Logon *logon, LogonForm *form, GError **error)
