@@ -216,12 +216,14 @@ static gboolean choose(Session *session, HttpClient *client, const HttpRequest *
   g_autofree char *why =
       session->negotiate && challenge ? negotiate_explain(session->negotiate, challenge) : NULL;
   g_autofree char *theirs = auth_names(offered), *tried = auth_names(session->refused);
-  g_propagate_error(
-      error, hold(session,
-                  error_new(EACCES, SCOPE_SIGN_IN, "%s %s%s%s%s%s%s (it offers %s; tried: %s): %s",
-                            session->origin, way->refused, session->user ? " of " : "",
-                            session->user ? session->user : "", why ? " (" : "", why ? why : "",
-                            why ? ")" : "", theirs, tried, way->step)));
+  GError *said =
+      offered && !(offered & session->refused) /* it never looked at what it was shown */
+          ? auth_refusal(session->origin, offered, session->allowed, &means)
+          : error_new(EACCES, SCOPE_SIGN_IN, "%s %s%s%s%s%s%s (it offers %s; tried: %s): %s",
+                      session->origin, way->refused, session->user ? " of " : "",
+                      session->user ? session->user : "", why ? " (" : "", why ? why : "",
+                      why ? ")" : "", theirs, tried, way->step);
+  g_propagate_error(error, hold(session, said));
   return FALSE;
 }
 
@@ -407,7 +409,10 @@ static ChallengeEnd after_logon(Session *session, HttpClient *client, const Http
   if (!(session->allowed & HTTP_AUTH_FORMS) || !session->user) {
     error_set(error, EACCES, SCOPE_SIGN_IN, "%s wants to be signed in to by a web form: %s",
               session->origin,
-              session->user ? "leave sec= out, or write sec=forms" : "give user= and passwd_file=");
+              session->user ? "leave sec= out, or write sec=forms"
+              : session->allowed & HTTP_AUTH_FORMS
+                  ? "give user= and passwd_file="
+                  : "give user= and passwd_file=, and leave sec= out");
     return CHALLENGE_ERROR;
   }
   if (session->readable && RULE("net-plain-password")) {

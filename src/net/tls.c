@@ -124,9 +124,10 @@ static int give_password(char *buffer, int size, int writing, void *user)
   return (int)g_strlcpy(buffer, text, (gsize)size);
 }
 
-static gboolean load_key(TlsPolicy *policy, const char *path, const Secret *password,
-                         GError **error)
+static gboolean load_key(TlsPolicy *policy, const HttpTls *options, GError **error)
 {
+  const char *cert = options->cert, *path = options->key ? options->key : cert;
+  const Secret *password = options->key_password;
   KeyPassword ask = {.password = password};
   BIO *bio = open_pem(&key_file, path, error);
   if (!bio)
@@ -140,6 +141,9 @@ static gboolean load_key(TlsPolicy *policy, const char *path, const Secret *pass
                                 "key_passwd_file= names"
                               : "the key %s is encrypted: give its password with key_passwd_file=",
                      path);
+  if (!policy->key && path == cert)
+    return error_set(error, EINVAL, SCOPE_LOCAL,
+                     "the file cert=%s holds no key: name the file that does with key=", cert);
   if (!policy->key)
     return not_pem(&key_file, path, error);
   gboolean fits = X509_check_private_key(policy->cert, policy->key) == 1;
@@ -155,9 +159,8 @@ static gboolean load(TlsPolicy *policy, const HttpTls *options, GError **error)
     return error_set(error, EINVAL, SCOPE_LOCAL, "key= without cert=: give its certificate too");
   return (!options->cacert || check_cacert(options->cacert, error)) &&
          (!options->pin || check_pin(options->pin, error)) &&
-         (!options->cert || (load_cert(policy, options->cert, error) &&
-                             load_key(policy, options->key ? options->key : options->cert,
-                                      options->key_password, error)));
+         (!options->cert ||
+          (load_cert(policy, options->cert, error) && load_key(policy, options, error)));
 }
 
 TlsPolicy *tls_policy_new(const HttpTls *options, const char *origin, const char *proxy,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signing in at servers that lie, flip their mind, or wait for a second way to lose something. */
-#include "net_client.h"
 #include "net_signin.h"
 
 #define NO_401 "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n"
@@ -172,24 +171,6 @@ static void test_a_look_stays_at_its_server(void **state)
 }
 
 /* ---- forms ---- */
-
-static gboolean is_440(const HttpResponse *response)
-{
-  return http_response_status(response) == 440;
-}
-
-static gboolean post_form(HttpClient *client, const HttpRequest *request, const HttpResponse *asked,
-                          const char *user, const Secret *password, GError **error)
-{
-  (void)asked, (void)user, (void)password;
-  HttpRequest post = request_for("POST", "/logon");
-  post.anonymous = TRUE;
-  post.changes = TRUE;
-  post.origin = request->origin;
-  return http_perform(client, &post, NULL, error);
-}
-
-static const HttpForms forms = {is_440, post_form};
 
 /* 440, and no answer to the form but, in a lone CR, a header that is none. */
 static void serve_form(Conn *conn)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signing in, as a server sees it: how often, with what, and what is sent again. */
-#include "net_client.h"
-
-#include <string.h>
+#include "net_signin.h"
 
 /* Server.value: what the server takes for right. */
 enum { WRONG, RIGHT, RIGHT_BUT_FOR_ONE, FORM, FORM_BUT_FOR_ONE };
@@ -13,36 +11,11 @@ enum { WRONG, RIGHT, RIGHT_BUT_FOR_ONE, FORM, FORM_BUT_FOR_ONE };
 #define WELCOME "HTTP/1.1 200 OK\r\nSet-Cookie: id=%d; path=/\r\nContent-Length: 0\r\n\r\n"
 #define ALICE "Authorization: Basic YWxpY2U6c2VzYW1l"
 
-static int value_of(Conn *conn)
-{
-  pthread_mutex_lock(&conn->server->lock);
-  int value = conn->server->value;
-  pthread_mutex_unlock(&conn->server->lock);
-  return value;
-}
-
-static void set_value(Server *server, int value)
-{
-  pthread_mutex_lock(&server->lock);
-  server->value = value;
-  pthread_mutex_unlock(&server->lock);
-}
-
-static guint count_of(Server *server, const char *text)
-{
-  guint count = 0;
-  pthread_mutex_lock(&server->lock);
-  for (const char *at = server->log->str; (at = strstr(at, text)); at += strlen(text))
-    count++;
-  pthread_mutex_unlock(&server->lock);
-  return count;
-}
-
 /* Basic: who says nothing, or says it while the password is another, gets 401. */
 static void serve_basic(Conn *conn)
 {
   for (char *head; (head = conn_take_head(conn));) {
-    int value = value_of(conn);
+    int value = value_of(conn->server);
     gboolean good = strstr(head, ALICE) && value != WRONG &&
                     !(value == RIGHT_BUT_FOR_ONE && strstr(head, " /private "));
     gboolean go_on = conn_take_body(conn, head) && conn_send(conn, good ? OK_5 : NO_401);
@@ -57,13 +30,6 @@ static HttpClient *basic_client(Server *server, guint schemes)
   g_autoptr(Secret) password = secret_new("sesame", 6);
   return client_for(server,
                     (HttpOptions){.schemes = schemes, .user = "alice", .password = password});
-}
-
-static int ask_path(HttpClient *client, const char *method, const char *path)
-{
-  HttpRequest request = request_for(method, path);
-  request.changes = strcmp(method, "PUT") == 0;
-  return ask(client, &request);
 }
 
 /* Found out by the first request, then sent at once. */
@@ -208,7 +174,7 @@ static void test_a_password_is_asked_for_again(void **state)
 static void serve_form(Conn *conn)
 {
   for (char *head; (head = conn_take_head(conn));) {
-    int value = value_of(conn);
+    int value = value_of(conn->server);
     g_autofree char *cookie = g_strdup_printf("Cookie: id=%d", value);
     gboolean good =
         strstr(head, cookie) && !(value % 10 == FORM_BUT_FOR_ONE && strstr(head, " /private "));
@@ -220,26 +186,6 @@ static void serve_form(Conn *conn)
       return;
   }
 }
-
-static gboolean is_440(const HttpResponse *response)
-{
-  return http_response_status(response) == 440;
-}
-
-static gboolean post_form(HttpClient *client, const HttpRequest *request, const HttpResponse *asked,
-                          const char *user, const Secret *password, GError **error)
-{
-  (void)asked;
-  HttpRequest post = request_for("POST", "/logon");
-  post.anonymous = TRUE;
-  post.changes = TRUE;
-  post.deadline = request->deadline;
-  assert_string_equal(user, "alice");
-  assert_string_equal(secret_peek(password), "sesame");
-  return http_perform(client, &post, NULL, error);
-}
-
-static const HttpForms forms = {is_440, post_form};
 
 static HttpClient *form_client(Server *server, int value)
 {
@@ -342,7 +288,7 @@ static void serve_elsewhere(Conn *conn)
     g_autofree char *answer =
         g_strdup_printf("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:%d/rep lica?x\r\n"
                         "Content-Length: 0\r\n\r\n",
-                        value_of(conn));
+                        value_of(conn->server));
     if (!conn_send(conn, answer))
       return;
   }

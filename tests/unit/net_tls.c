@@ -93,7 +93,7 @@ static void test_policy(void **state)
        .words = "does not open"},
       {.cert = "cert.pem", .key = "other.pem", .errnum = EINVAL, .words = "one pair"},
       {.cert = "cert.pem", .key = "ca.pem", .errnum = EINVAL, .words = "PEM"},
-      {.cert = "cert.pem", .errnum = EINVAL, .words = "PEM"}, /* no key in it */
+      {.cert = "cert.pem", .errnum = EINVAL, .words = "holds no key"}, /* no key in it */
       {.cert = "absent.pem", .key = "key.pem", .errnum = EACCES},
       {.key = "key.pem", .errnum = EINVAL, .words = "cert="},
       {.min = 9, .errnum = EINVAL, .words = "1.0 to 1.3"},

@@ -46,7 +46,8 @@ static gboolean own_path(const Logon *logon, const char *url, const char **ret, 
     return error_set(
         error, EACCES, SCOPE_SIGN_IN,
         "%s sends its sign-in to %.200s, which may not have the password; nothing was sent "
-        "there: mount an address that has its own logon page",
+        "there: mount an address that has its own logon page (a TLS proxy in front must send "
+        "Front-End-Https: on)",
         logon->origin, where ? where : url);
   }
   *ret = path;

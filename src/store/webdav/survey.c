@@ -200,7 +200,9 @@ static SurveyVerdict judge(Survey *survey, const GError *why)
   const SurveyPlace *place = survey->places->pdata[0];
   if (place->status == 0 || error_scope(why) == SCOPE_LINE)
     return SURVEY_UNREACHABLE;
-  gboolean locked = error_scope(why) == SCOPE_SIGN_IN || error_errno(why) == EACCES;
+  /* 403 without a sign-in: it wants https, or lets nobody look. */
+  gboolean locked =
+      error_scope(why) == SCOPE_SIGN_IN || error_errno(why) == EACCES || place->status == 403;
   gboolean broken = place->status / 100 == 5 && place->status != 501;
   if (survey->kind == SURVEY_EXCHANGE || locked || broken || !RULE("probe-not-exchange"))
     return SURVEY_REFUSED;
