@@ -29,7 +29,7 @@ static void no_secret(const GError *why, GError **error)
   int code = error_errno(why);
   gboolean waited = code == EINTR || code == ETIMEDOUT;
   error_set(error, waited || !RULE("session-no-secret") ? code : EACCES, SCOPE_SIGN_IN, "%s",
-            why->message);
+            why ? why->message : "there is no password");
 }
 
 /* The same for a request: it may have been refused a moment ago. */
